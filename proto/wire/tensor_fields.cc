@@ -20,8 +20,11 @@ class TensorFieldsBuilder {
   const TensorFields* Build(const Descriptor* root) {
     TensorFields* fields = Collect(root);
     Prune();
-    // The tables live as long as the process: they point at one another, and there is a fixed number of types.
-    for (auto& [type, owned] : tables_) owned.release();
+    // What the root leads to lives as long as the process: the tables point at one another, and the number of types is
+    // fixed. Nothing leads to the others.
+    for (auto& [type, owned] : tables_) {
+      if (owned.get() == fields || !owned->empty()) static_cast<void>(owned.release());
+    }
     return fields;
   }
 
