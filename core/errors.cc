@@ -1,17 +1,15 @@
 #include "core/errors.h"
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "core/limits.h"
+#include "core/strings.h"
 #include "core/tensor/shape.h"
 
 namespace lossd::error {
 namespace {
 
 using absl::InvalidArgumentError;
-using absl::StrCat;
 
 std::string Endpoint(double x) {
   if (x == kInf) return "inf";
@@ -20,21 +18,23 @@ std::string Endpoint(double x) {
 }
 
 std::string FormsOf(const Contract& contract) {
-  return absl::StrJoin(contract.forms, ", ", [](std::string* out, const Form& form) {
-    absl::StrAppend(out, Name(form.input_kind));
-    if (form.clip_policy != ClipPolicy::kNone) absl::StrAppend(out, " with ", Name(form.clip_policy));
-  });
+  std::vector<std::string> names;
+  for (const Form& form : contract.forms) {
+    names.emplace_back(Name(form.input_kind));
+    if (form.clip_policy != ClipPolicy::kNone) names.back() += Cat(" with ", Name(form.clip_policy));
+  }
+  return JoinNames(names);
 }
 
 }  // namespace
 
 std::string Quote(std::string_view text) {
   const bool cut = text.size() > kMaxEcho;
-  return StrCat("\"", absl::CHexEscape(text.substr(0, kMaxEcho)), cut ? "...\"" : "\"");
+  return Cat("\"", absl::CHexEscape(ForAbsl(text.substr(0, kMaxEcho))), cut ? "...\"" : "\"");
 }
 
 std::string ToString(const Interval& domain) {
-  return StrCat(domain.open_lo ? "(" : "[", Endpoint(domain.lo), ", ", Endpoint(domain.hi), domain.open_hi ? ")" : "]");
+  return Cat(domain.open_lo ? "(" : "[", Endpoint(domain.lo), ", ", Endpoint(domain.hi), domain.open_hi ? ")" : "]");
 }
 
 absl::Status NoLoss() {
@@ -42,37 +42,37 @@ absl::Status NoLoss() {
 }
 
 absl::Status UnknownLoss(std::string_view name, const std::vector<std::string_view>& near) {
-  return absl::NotFoundError(StrCat("loss: no loss is called ", Quote(name), "; ",
-                                    near.empty() ? "see ListLosses" : StrCat("did you mean ", absl::StrJoin(near, ", "), "?")));
+  return absl::NotFoundError(Cat("loss: no loss is called ", Quote(name), "; ",
+                                    near.empty() ? "see ListLosses" : Cat("did you mean ", JoinNames(near), "?")));
 }
 
 absl::Status UnknownParam(std::string_view loss, std::string_view param, const std::vector<std::string_view>& known) {
-  return InvalidArgumentError(StrCat("params: ", loss, " has no parameter ", Quote(param), "; ",
-                                     known.empty() ? "it takes none" : StrCat("it takes ", absl::StrJoin(known, ", "))));
+  return InvalidArgumentError(Cat("params: ", loss, " has no parameter ", Quote(param), "; ",
+                                     known.empty() ? "it takes none" : Cat("it takes ", JoinNames(known))));
 }
 
 absl::Status RepeatedParam(std::string_view loss, std::string_view param) {
-  return InvalidArgumentError(StrCat("params.", param, ": given more than once for ", loss));
+  return InvalidArgumentError(Cat("params.", param, ": given more than once for ", loss));
 }
 
 absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double given) {
-  return InvalidArgumentError(StrCat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
+  return InvalidArgumentError(Cat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
 }
 
 absl::Status InputKindMissing(const Contract& contract) {
-  return InvalidArgumentError(StrCat("options.input_kind: not set; ", contract.name,
+  return InvalidArgumentError(Cat("options.input_kind: not set; ", contract.name,
                                      " differs by what y_pred is and never guesses: expected one of ", FormsOf(contract)));
 }
 
 absl::Status InputKindConflict(std::string_view alias, InputKind implied, InputKind given) {
-  return InvalidArgumentError(StrCat("options.input_kind: ", Name(given), " contradicts the name ", Quote(alias),
+  return InvalidArgumentError(Cat("options.input_kind: ", Name(given), " contradicts the name ", Quote(alias),
                                      ", which stands for ", Name(implied)));
 }
 
 absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolicy policy) {
   if (contract.forms.size() == 1 && contract.forms[0] == Form{}) {
     const std::string_view field = kind != InputKind::kUnspecified ? "options.input_kind" : "options.clip_policy";
-    return InvalidArgumentError(StrCat(field, ": ", kind != InputKind::kUnspecified ? Name(kind) : Name(policy), " for ",
+    return InvalidArgumentError(Cat(field, ": ", kind != InputKind::kUnspecified ? Name(kind) : Name(policy), " for ",
                                        contract.name, ", which takes plain values; leave it out"));
   }
   const bool kind_known = [&] {
@@ -81,68 +81,68 @@ absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolic
     }
     return false;
   }();
-  return InvalidArgumentError(StrCat(kind_known ? "options.clip_policy: " : "options.input_kind: ", Name(kind), " with ",
+  return InvalidArgumentError(Cat(kind_known ? "options.clip_policy: " : "options.input_kind: ", Name(kind), " with ",
                                      Name(policy), " for ", contract.name, "; expected ", FormsOf(contract)));
 }
 
 absl::Status TensorMissing(std::string_view field, std::string_view loss) {
-  return InvalidArgumentError(StrCat(field, ": missing; ", loss, " needs it"));
+  return InvalidArgumentError(Cat(field, ": missing; ", loss, " needs it"));
 }
 
 absl::Status BadDType(std::string_view field, DType given, std::string_view expected) {
-  return InvalidArgumentError(StrCat(field, ": dtype ", Name(given), "; expected ", expected));
+  return InvalidArgumentError(Cat(field, ": dtype ", Name(given), "; expected ", expected));
 }
 
 absl::Status DTypeNotServed(std::string_view field, DType given) {
-  return absl::UnimplementedError(StrCat(field, ": dtype ", Name(given), " is not served yet; expected F32 or F64"));
+  return absl::UnimplementedError(Cat(field, ": dtype ", Name(given), " is not served yet; expected F32 or F64"));
 }
 
 absl::Status RankTooLarge(std::string_view field, size_t rank) {
-  return InvalidArgumentError(StrCat(field, ": ", rank, " axes; expected at most ", kMaxRank));
+  return InvalidArgumentError(Cat(field, ": ", rank, " axes; expected at most ", kMaxRank));
 }
 
 absl::Status BadShape(std::string_view field, std::span<const int64_t> shape) {
   return InvalidArgumentError(
-      StrCat(field, ": shape ", lossd::ToString(shape), "; expected sizes >= 0 whose product fits 63 bits"));
+      Cat(field, ": shape ", lossd::ToString(shape), "; expected sizes >= 0 whose product fits 63 bits"));
 }
 
 absl::Status WrongByteCount(std::string_view field, DType dtype, std::span<const int64_t> shape, uint64_t given,
                             uint64_t expected) {
-  return InvalidArgumentError(StrCat(field, ": ", given, " bytes of data; ", Name(dtype), " ", lossd::ToString(shape), " has ",
+  return InvalidArgumentError(Cat(field, ": ", given, " bytes of data; ", Name(dtype), " ", lossd::ToString(shape), " has ",
                                      expected));
 }
 
 absl::Status ShapeMismatch(std::string_view field, std::span<const int64_t> given, std::span<const int64_t> y_pred,
                            std::string_view rule) {
-  return InvalidArgumentError(StrCat(field, ": shape ", lossd::ToString(given), " does not match y_pred ",
+  return InvalidArgumentError(Cat(field, ": shape ", lossd::ToString(given), " does not match y_pred ",
                                      lossd::ToString(y_pred), "; ", rule));
 }
 
 absl::Status NoClasses(std::span<const int64_t> y_pred) {
-  return InvalidArgumentError(StrCat("y_pred: shape ", lossd::ToString(y_pred),
+  return InvalidArgumentError(Cat("y_pred: shape ", lossd::ToString(y_pred),
                                      "; row losses need a last axis of at least one class"));
 }
 
 absl::Status TooManyClasses(int64_t classes) {
-  return InvalidArgumentError(StrCat("y_pred: ", classes, " classes; expected at most ", kMaxRowWidth));
+  return InvalidArgumentError(Cat("y_pred: ", classes, " classes; expected at most ", kMaxRowWidth));
 }
 
 absl::Status LabelOutOfRange(size_t index, int64_t label, size_t classes) {
   return InvalidArgumentError(
-      StrCat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
+      Cat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
 }
 
 absl::Status NotBool(std::string_view field, size_t index, int byte) {
-  return InvalidArgumentError(StrCat(field, ": byte ", byte, " at flat index ", index, "; BOOL is 0 or 1"));
+  return InvalidArgumentError(Cat(field, ": byte ", byte, " at flat index ", index, "; BOOL is 0 or 1"));
 }
 
 absl::Status NonFinite(std::string_view field, size_t index, double value) {
-  return InvalidArgumentError(StrCat(field, ": ", absl::StrFormat("%g", value), " at flat index ", index,
+  return InvalidArgumentError(Cat(field, ": ", absl::StrFormat("%g", value), " at flat index ", index,
                                      "; expected finite values (non_finite_policy ERROR)"));
 }
 
 absl::Status BadNormalizer(double given) {
-  return InvalidArgumentError(StrCat("options.normalizer: ", given, "; expected (0, inf)"));
+  return InvalidArgumentError(Cat("options.normalizer: ", given, "; expected (0, inf)"));
 }
 
 absl::Status NormalizerAndDivisor() {

@@ -69,9 +69,9 @@ void Executor::Enqueue(std::function<void()> work) {
     const std::lock_guard<std::mutex> lock(impl_->mutex);
     ++impl_->enqueued;
   }
-  impl_->arena.enqueue([impl = impl_.get(), work = std::move(work)]() mutable {
+  impl_->arena.enqueue([impl = impl_.get(), work = std::move(work)] {
     work();
-    work = nullptr;  // what it captured is gone before the executor may be
+    // The lock is held while notifying: the executor may be gone as soon as it is released.
     const std::lock_guard<std::mutex> lock(impl->mutex);
     if (--impl->enqueued == 0) impl->idle.notify_all();
   });

@@ -101,6 +101,9 @@ struct Contract {
   List<double, 4> kinks = {};
   bool kinks_scaled = false;
   Tolerance f32 = {}, f64 = {};
+  // A soft target may cancel the slope: it is then a difference of two parts, each rounded, and slope_ulp counts in units
+  // of the part that the target makes. Hard targets (0, 1, one-hot) have no such cancellation here.
+  bool soft_targets_cancel = false;
 };
 
 }  // namespace lossd

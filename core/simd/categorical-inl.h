@@ -16,7 +16,7 @@
 
 #include <limits>
 
-#include "core/simd/clip-inl.h"
+#include "core/simd/probability-inl.h"
 #include "core/simd/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();

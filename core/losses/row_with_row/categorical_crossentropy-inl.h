@@ -56,7 +56,8 @@ struct CategoricalCrossentropy {
                     .prediction = {.1, .8, .1}, .value = 2.3025851, .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
       .f32 = {.value_ulp = 2, .slope_ulp = 4},
-      .f64 = {.value_ulp = 4, .slope_ulp = 6},
+      .f64 = {.value_ulp = 2, .slope_ulp = 4},
+      .soft_targets_cancel = true,
   };
   static constexpr bool kIndexed = false;
 
@@ -116,7 +117,7 @@ struct CategoricalCrossentropy {
     LaneSum value, kept;  // kept: the targets of classes that are not clipped
     Walk(p, T{0}, t, width, nullptr, [&](size_t at, auto vp, auto vt) HWY_ATTR {
       const auto share = hn::Div(hn::Abs(vp), sum);
-      auto neg_log = hn::IfThenElse(hn::Eq(vp, top), certainty, hn::Neg(hn::Log(d, share)));
+      auto neg_log = hn::IfThenElse(hn::Eq(vp, top), certainty, hn::Neg(LogOf(d, share)));
       if constexpr (kClip == ClipPolicy::kKeras) {
         neg_log = hn::IfThenElse(hn::Lt(share, low), neg_log_low, neg_log);
         neg_log = hn::IfThenElse(hn::Gt(share, high), neg_log_high, neg_log);
