@@ -125,8 +125,7 @@ absl::Status Apply(const Source& source) {
   for (const auto& [name, value] : source.values) {
     std::string error;
     if (!absl::FindCommandLineFlag(name)->ParseFrom(value, &error)) {
-      return absl::InvalidArgumentError(fmt::format("{}: --{}=\"{}\" is not valid{}{}", source.name, name, value,
-                                                    error.empty() ? "" : ": ", error));
+      return absl::InvalidArgumentError(fmt::format("{}: --{}={}: {}", source.name, name, value, error));
     }
   }
   return absl::OkStatus();
