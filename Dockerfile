@@ -21,8 +21,8 @@ FROM ${BASE}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       libgrpc++1.51 libhwy1 libmimalloc2.0 libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libprotobuf32 \
-      libspdlog1.10 libtbb12 \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/log/apt /var/log/dpkg.log
+      libspdlog1.10 libtbb12 > /dev/null \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/cache/ldconfig /var/log/*
 COPY --from=build /out /
 # Fails the build, not the first start, where a library that the binaries need is missing from the list above.
 RUN ! ldd /usr/local/bin/lossd /usr/local/bin/lossctl | grep "not found"
