@@ -18,6 +18,9 @@ function(lossd_target_defaults target)
     target_compile_options(${target} PUBLIC -fsanitize=${LOSSD_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${LOSSD_SANITIZE})
   endif()
+  if(LOSSD_BUILD_FUZZERS)  # the coverage that guides a fuzzer's search
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 function(lossd_library name)

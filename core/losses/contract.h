@@ -43,10 +43,10 @@ inline constexpr Interval kUnit{0, 1};
 
 // One number that a request may set.
 struct Param {
-  std::string_view name;
+  std::string_view name = {};
   double fallback = 0;
   Interval domain = kReal;
-  std::string_view summary;
+  std::string_view summary = {};
 };
 
 // One accepted reading of the prediction. Each has a kernel of its own. A structural type: forms are template arguments.
@@ -62,13 +62,13 @@ struct Form {
 
 // Another name of the loss. One that says what the prediction is ("BCEWithLogitsLoss") stands for that input kind.
 struct Alias {
-  std::string_view name;
+  std::string_view name = {};
   InputKind implies = InputKind::kUnspecified;
 };
 
 // A worked case under the reduction SUM, checked by the conformance suite and shown by DescribeLoss.
 struct Example {
-  std::string_view origin;         // where the numbers come from
+  std::string_view origin = {};         // where the numbers come from
   List<double, 8> target;          // labels for row_with_index
   List<double, 8> prediction;      // one row for the row families
   double value = 0;
@@ -85,14 +85,14 @@ struct Tolerance {
 };
 
 struct Contract {
-  std::string_view name;
+  std::string_view name = {};
   List<Alias, 16> aliases = {};
-  std::string_view summary;   // one clause of character
-  std::string_view formula;   // value of one item, plain text
-  std::string_view gradient;  // its derivative, plain text
-  std::string_view source;    // author, year, title
-  std::string_view notes;     // conventions where books and libraries differ
-  std::string_view kinks_note;  // where there is no derivative, and what is returned there; empty: smooth
+  std::string_view summary = {};   // one clause of character
+  std::string_view formula = {};   // value of one item, plain text
+  std::string_view gradient = {};  // its derivative, plain text
+  std::string_view source = {};    // author, year, title
+  std::string_view notes = {};     // conventions where books and libraries differ
+  std::string_view kinks_note = {};  // where there is no derivative, and what is returned there; empty: smooth
   List<Param, 4> params = {};
   List<Form, 6> forms = {Form{}};
   Interval target = kReal;

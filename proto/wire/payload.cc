@@ -248,11 +248,11 @@ class Encoder {
 
 // A map with two entries has the same bytes each time.
 std::string SerializeInFixedOrder(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
+  std::string bytes(message.ByteSizeLong(), '\0');
+  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   CodedOutputStream out(&stream);
   out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
+  message.SerializeWithCachedSizes(&out);
   out.Trim();
   return bytes;
 }

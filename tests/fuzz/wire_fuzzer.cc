@@ -6,16 +6,19 @@
 #include <string_view>
 #include <vector>
 
-#include "google/protobuf/stubs/logging.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "tests/wire/oracle.h"
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  lossd::wire::SilenceProtobuf();
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const google::protobuf::Message* const types[] = {
       &lossd::v1::EvaluateRequest::default_instance(), &lossd::v1::GradientRequest::default_instance(),
       &lossd::v1::GradientResponse::default_instance(), &lossd::v1::Tensor::default_instance(),
       &lossd::v1::EvaluateBatchRequest::default_instance()};
-  [[maybe_unused]] static const auto* quiet = google::protobuf::SetLogHandler(nullptr);
   if (size < 2) return 0;
   const auto& type = *types[data[0] % std::size(types)];
   const size_t num_cuts = std::min<size_t>(data[1] % 8, size - 2);

@@ -8,6 +8,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/stubs/common.h"
 #include "proto/wire/payload.h"
 
 namespace lossd::wire {
@@ -123,6 +124,12 @@ std::string Disagreement(const Message& type, std::string_view bytes, std::span<
   }
   if (encoded.size() != expected->ByteSizeLong()) return "Encode wrote more bytes than protobuf";
   return "";
+}
+
+void SilenceProtobuf() {
+#if GOOGLE_PROTOBUF_VERSION < 4022000  // later ones log through Abseil
+  google::protobuf::SetLogHandler(nullptr);
+#endif
 }
 
 }  // namespace lossd::wire

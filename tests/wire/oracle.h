@@ -17,4 +17,7 @@ namespace lossd::wire {
 // lies in the bytes that were given; encoding again gives the message again.
 std::string Disagreement(const google::protobuf::Message& type, std::string_view bytes, std::span<const size_t> cuts);
 
+// Stops protobuf from reporting every malformed string to stderr.
+void SilenceProtobuf();
+
 }  // namespace lossd::wire

@@ -43,7 +43,7 @@ void ExpectAgreement(const Message& type, const std::string& bytes, std::span<co
 }
 
 class QuietProtobuf : public ::testing::Environment {
-  void SetUp() override { google::protobuf::SetLogHandler(nullptr); }  // it reports every bad UTF-8 to stderr
+  void SetUp() override { SilenceProtobuf(); }
 };
 const auto* const kQuiet = ::testing::AddGlobalTestEnvironment(new QuietProtobuf);
 

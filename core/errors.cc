@@ -1,0 +1,158 @@
+#include "core/errors.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "core/limits.h"
+#include "core/tensor/shape.h"
+
+namespace lossd::error {
+namespace {
+
+using absl::InvalidArgumentError;
+using absl::StrCat;
+
+std::string Endpoint(double x) {
+  if (x == kInf) return "inf";
+  if (x == -kInf) return "-inf";
+  return absl::StrFormat("%g", x);
+}
+
+std::string FormsOf(const Contract& contract) {
+  return absl::StrJoin(contract.forms, ", ", [](std::string* out, const Form& form) {
+    absl::StrAppend(out, Name(form.input_kind));
+    if (form.clip_policy != ClipPolicy::kNone) absl::StrAppend(out, " with ", Name(form.clip_policy));
+  });
+}
+
+}  // namespace
+
+std::string Quote(std::string_view text) {
+  const bool cut = text.size() > kMaxEcho;
+  return StrCat("\"", absl::CHexEscape(text.substr(0, kMaxEcho)), cut ? "...\"" : "\"");
+}
+
+std::string ToString(const Interval& domain) {
+  return StrCat(domain.open_lo ? "(" : "[", Endpoint(domain.lo), ", ", Endpoint(domain.hi), domain.open_hi ? ")" : "]");
+}
+
+absl::Status NoLoss() {
+  return InvalidArgumentError("loss: empty; expected the name of a loss, see ListLosses");
+}
+
+absl::Status UnknownLoss(std::string_view name, const std::vector<std::string_view>& near) {
+  return absl::NotFoundError(StrCat("loss: no loss is called ", Quote(name), "; ",
+                                    near.empty() ? "see ListLosses" : StrCat("did you mean ", absl::StrJoin(near, ", "), "?")));
+}
+
+absl::Status UnknownParam(std::string_view loss, std::string_view param, const std::vector<std::string_view>& known) {
+  return InvalidArgumentError(StrCat("params: ", loss, " has no parameter ", Quote(param), "; ",
+                                     known.empty() ? "it takes none" : StrCat("it takes ", absl::StrJoin(known, ", "))));
+}
+
+absl::Status RepeatedParam(std::string_view loss, std::string_view param) {
+  return InvalidArgumentError(StrCat("params.", param, ": given more than once for ", loss));
+}
+
+absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double given) {
+  return InvalidArgumentError(StrCat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
+}
+
+absl::Status InputKindMissing(const Contract& contract) {
+  return InvalidArgumentError(StrCat("options.input_kind: not set; ", contract.name,
+                                     " differs by what y_pred is and never guesses: expected one of ", FormsOf(contract)));
+}
+
+absl::Status InputKindConflict(std::string_view alias, InputKind implied, InputKind given) {
+  return InvalidArgumentError(StrCat("options.input_kind: ", Name(given), " contradicts the name ", Quote(alias),
+                                     ", which stands for ", Name(implied)));
+}
+
+absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolicy policy) {
+  if (contract.forms.size() == 1 && contract.forms[0] == Form{}) {
+    const std::string_view field = kind != InputKind::kUnspecified ? "options.input_kind" : "options.clip_policy";
+    return InvalidArgumentError(StrCat(field, ": ", kind != InputKind::kUnspecified ? Name(kind) : Name(policy), " for ",
+                                       contract.name, ", which takes plain values; leave it out"));
+  }
+  const bool kind_known = [&] {
+    for (const Form& form : contract.forms) {
+      if (form.input_kind == kind) return true;
+    }
+    return false;
+  }();
+  return InvalidArgumentError(StrCat(kind_known ? "options.clip_policy: " : "options.input_kind: ", Name(kind), " with ",
+                                     Name(policy), " for ", contract.name, "; expected ", FormsOf(contract)));
+}
+
+absl::Status TensorMissing(std::string_view field, std::string_view loss) {
+  return InvalidArgumentError(StrCat(field, ": missing; ", loss, " needs it"));
+}
+
+absl::Status BadDType(std::string_view field, DType given, std::string_view expected) {
+  return InvalidArgumentError(StrCat(field, ": dtype ", Name(given), "; expected ", expected));
+}
+
+absl::Status DTypeNotServed(std::string_view field, DType given) {
+  return absl::UnimplementedError(StrCat(field, ": dtype ", Name(given), " is not served yet; expected F32 or F64"));
+}
+
+absl::Status RankTooLarge(std::string_view field, size_t rank) {
+  return InvalidArgumentError(StrCat(field, ": ", rank, " axes; expected at most ", kMaxRank));
+}
+
+absl::Status BadShape(std::string_view field, std::span<const int64_t> shape) {
+  return InvalidArgumentError(
+      StrCat(field, ": shape ", lossd::ToString(shape), "; expected sizes >= 0 whose product fits 63 bits"));
+}
+
+absl::Status WrongByteCount(std::string_view field, DType dtype, std::span<const int64_t> shape, uint64_t given,
+                            uint64_t expected) {
+  return InvalidArgumentError(StrCat(field, ": ", given, " bytes of data; ", Name(dtype), " ", lossd::ToString(shape), " has ",
+                                     expected));
+}
+
+absl::Status ShapeMismatch(std::string_view field, std::span<const int64_t> given, std::span<const int64_t> y_pred,
+                           std::string_view rule) {
+  return InvalidArgumentError(StrCat(field, ": shape ", lossd::ToString(given), " does not match y_pred ",
+                                     lossd::ToString(y_pred), "; ", rule));
+}
+
+absl::Status NoClasses(std::span<const int64_t> y_pred) {
+  return InvalidArgumentError(StrCat("y_pred: shape ", lossd::ToString(y_pred),
+                                     "; row losses need a last axis of at least one class"));
+}
+
+absl::Status TooManyClasses(int64_t classes) {
+  return InvalidArgumentError(StrCat("y_pred: ", classes, " classes; expected at most ", kMaxRowWidth));
+}
+
+absl::Status LabelOutOfRange(size_t index, int64_t label, size_t classes) {
+  return InvalidArgumentError(
+      StrCat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
+}
+
+absl::Status NotBool(std::string_view field, size_t index, int byte) {
+  return InvalidArgumentError(StrCat(field, ": byte ", byte, " at flat index ", index, "; BOOL is 0 or 1"));
+}
+
+absl::Status NonFinite(std::string_view field, size_t index, double value) {
+  return InvalidArgumentError(StrCat(field, ": ", absl::StrFormat("%g", value), " at flat index ", index,
+                                     "; expected finite values (non_finite_policy ERROR)"));
+}
+
+absl::Status BadNormalizer(double given) {
+  return InvalidArgumentError(StrCat("options.normalizer: ", given, "; expected (0, inf)"));
+}
+
+absl::Status NormalizerAndDivisor() {
+  return InvalidArgumentError("options.normalizer: set beside options.divisor; expected one of the two");
+}
+
+absl::Status DivisorWithoutMean() {
+  return InvalidArgumentError("options.divisor: a divisor is used by the reduction MEAN alone; leave divisor and normalizer out");
+}
+
+absl::Status Cancelled() { return absl::CancelledError("stopped before the end"); }
+
+}  // namespace lossd::error

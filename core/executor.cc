@@ -1,0 +1,80 @@
+// A task_arena of our own keeps the threads of the process's default arena out of requests, and its size is exactly what
+// the operator asked for.
+#include "core/executor.h"
+
+#include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <tbb/task_group.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace lossd {
+
+struct Executor::Impl {
+  explicit Impl(int num_threads)
+      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(num_threads) + 1), arena(num_threads, 0) {}
+
+  // TBB counts the main thread among the allowed; enqueued work needs `num_threads` workers besides it.
+  tbb::global_control limit;
+  tbb::task_arena arena;
+
+  std::mutex mutex;
+  std::condition_variable idle;
+  size_t enqueued = 0;  // guarded by mutex
+};
+
+Executor::Executor(int num_threads) : impl_(std::make_unique<Impl>(num_threads < 1 ? 1 : num_threads)) {}
+
+Executor::~Executor() {
+  std::unique_lock<std::mutex> lock(impl_->mutex);
+  impl_->idle.wait(lock, [&] { return impl_->enqueued == 0; });
+}
+
+int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
+
+bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation, const std::function<void(size_t)>& body) {
+  if (num_shards <= 1) {
+    if (cancellation.cancelled()) return false;
+    if (num_shards == 1) body(0);
+    return true;
+  }
+  std::atomic<size_t> done{0};
+  const auto run = [&] {
+    tbb::task_group_context context;
+    tbb::parallel_for(
+        tbb::blocked_range<size_t>(0, num_shards),
+        [&](const tbb::blocked_range<size_t>& range) {
+          for (size_t shard = range.begin(); shard != range.end(); ++shard) {
+            if (cancellation.cancelled()) {
+              context.cancel_group_execution();
+              return;
+            }
+            body(shard);
+            done.fetch_add(1, std::memory_order_relaxed);
+          }
+        },
+        context);
+  };
+  // Isolated: a thread that waits for the last shards of this request must not pick up another request meanwhile.
+  impl_->arena.execute([&] { tbb::this_task_arena::isolate(run); });
+  return done.load() == num_shards;
+}
+
+void Executor::Enqueue(std::function<void()> work) {
+  {
+    const std::lock_guard<std::mutex> lock(impl_->mutex);
+    ++impl_->enqueued;
+  }
+  impl_->arena.enqueue([impl = impl_.get(), work = std::move(work)]() mutable {
+    work();
+    work = nullptr;  // what it captured is gone before the executor may be
+    const std::lock_guard<std::mutex> lock(impl->mutex);
+    if (--impl->enqueued == 0) impl->idle.notify_all();
+  });
+}
+
+}  // namespace lossd

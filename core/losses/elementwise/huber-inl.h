@@ -1,0 +1,58 @@
+// Huber: quadratic near zero, linear in the tails.
+//
+//   r     = prediction - target
+//   q     = min(|r|, delta)
+//   value = q (|r| - q/2)                r^2/2 while |r| <= delta, then delta (|r| - delta/2)
+//   slope = clamp(r, -delta, delta)
+//
+// A large r is never squared, so the tail cannot overflow.
+// Source: Huber 1964, Robust Estimation of a Location Parameter, Ann. Math. Stat. 35(1).
+
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#undef LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#else
+#define LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#endif
+
+#include "core/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+struct Huber {
+  static constexpr Contract kContract = {
+      .name = "huber",
+      .aliases = {{"HuberLoss"}, {"huber_loss"}},
+      .summary = "quadratic near zero, linear in the tails",
+      .formula = "r^2/2 if |r| <= delta else delta (|r| - delta/2), r = y_pred - y_true",
+      .gradient = "clamp(r, -delta, delta)",
+      .source = "Huber 1964, Robust Estimation of a Location Parameter, Ann. Math. Stat. 35(1)",
+      .notes = "smooth_l1 with beta = delta is this loss divided by delta.",
+      .kinks_note = "none in the gradient; its own derivative jumps at |r| = delta",
+      .params = {{"delta", 1.0, kPositive, "distance at which the loss turns linear"}},
+      .examples = {{.origin = "Keras docstring of Huber", .target = {0, 1, 0, 0}, .prediction = {.6, .4, .4, .6},
+                    .value = .62, .gradient = {.6, -.6, .4, .6}},
+                   {.origin = "by hand: 1.5 (4 - 0.75)", .target = {0}, .prediction = {4}, .value = 4.875, .gradient = {1.5},
+                    .params = {1.5}}},
+      .kinks = {-1, 1},
+      .kinks_scaled = true,
+  };
+  double delta;
+
+  template <class D, class V>
+  HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
+    const V limit = C(d, delta);
+    const V r = hn::Sub(prediction, target);
+    const V distance = hn::Abs(r);
+    const V q = hn::Min(distance, limit);
+    return {hn::Mul(q, hn::NegMulAdd(C(d, 0.5), q, distance)), hn::CopySign(q, r)};
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_

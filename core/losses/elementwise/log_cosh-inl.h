@@ -1,0 +1,78 @@
+// Log-cosh: r^2/2 near zero, |r| - log 2 far away, smooth in between.
+//
+//   r     = prediction - target
+//   value = log(cosh(r))
+//   slope = tanh(r)
+//
+// Two forms of the value, each accurate to the last places where it is used:
+//   |r| <  1   log1p(cosh(r) - 1), cosh(r) - 1 by its Taylor series; the peers' form log(2 cosh) - log 2 loses every
+//              digit below |r| = 1e-4 in float
+//   |r| >= 1   |r| - log 2 + log1p(exp(-2 |r|)), which cannot overflow
+// Source: Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9.
+
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#undef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#else
+#define LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#endif
+
+#include "core/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+struct LogCosh {
+  static constexpr Contract kContract = {
+      .name = "log_cosh",
+      .aliases = {{"logcosh"}, {"LogCosh"}},
+      .summary = "r^2/2 near zero, |r| - log 2 far away, smooth in between",
+      .formula = "log(cosh(r)), r = y_pred - y_true",
+      .gradient = "tanh(r)",
+      .source = "Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9",
+      .notes = "Accurate for small r too, where Keras and optax return 0 (r = 1e-4 in float).",
+      .examples = {{.origin = "Keras docstring of LogCosh, to more digits", .target = {0, 1, 0, 0},
+                    .prediction = {1, 1, 0, 0}, .value = .43378083, .gradient = {.76159416, 0, 0, 0}, .digits = 7}},
+      .f32 = {.value_ulp = 3, .slope_ulp = 4},
+      .f64 = {.value_ulp = 4, .slope_ulp = 6},
+  };
+
+  template <class D, class V>
+  HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
+    const V one = C(d, 1.0);
+    const V r = hn::Sub(prediction, target);
+    const V distance = hn::Abs(r);
+    const V series = CoshMinusOne(d, hn::Min(distance, one));
+    const V decay = hn::Exp(d, hn::Mul(C(d, -2.0), distance));
+    const auto near = hn::Lt(distance, one);
+    const V log1p = hn::Log1p(d, hn::IfThenElse(near, series, decay));
+    // log 2 in two parts: the first has few bits, so that distance - kLog2High is exact where it matters.
+    const V far = hn::Add(hn::Sub(distance, C(d, kLog2High)), hn::Sub(log1p, C(d, kLog2Low)));
+    return {hn::IfThenElse(near, log1p, far), hn::Tanh(d, r)};
+  }
+
+ private:
+  static constexpr double kLog2High = 0.693145751953125;         // 0x1.62e4p-1, 14 bits
+  static constexpr double kLog2Low = 1.42860682030941723212e-6;  // log 2 - kLog2High
+
+  // cosh(x) - 1 for 0 <= x <= 1: x^2/2 (1 + x^2/12 (1 + x^2/30 (1 + ...))). Relative to the sum, the first term left out is
+  // 2/(2k+4)! after k factors: 2^-35 for five (float), 2^-60 for eight (double).
+  template <class D, class V>
+  static HWY_INLINE V CoshMinusOne(D d, V x) {
+    constexpr int kFactors = sizeof(hn::TFromD<D>) == 4 ? 5 : 8;
+    const V one = C(d, 1.0);
+    const V square = hn::Mul(x, x);
+    V sum = one;
+    for (int k = kFactors; k >= 1; --k) {
+      sum = hn::MulAdd(hn::Mul(square, C(d, 1.0 / ((2 * k + 1) * (2 * k + 2)))), sum, one);
+    }
+    return hn::Mul(hn::Mul(square, C(d, 0.5)), sum);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_

@@ -1,0 +1,24 @@
+#include "core/plan.h"
+
+#include <algorithm>
+
+#include "core/reduce.h"
+#include "core/workspace.h"
+
+namespace lossd {
+
+Plan MakePlan(const Problem& problem) {
+  Plan plan;
+  if (problem.num_items == 0) return plan;
+  const size_t items_in_block = std::max<size_t>(1, kBlockElements / problem.width);
+  plan.items_per_block = std::min(items_in_block, problem.num_items);
+  plan.num_blocks = (problem.num_items + plan.items_per_block - 1) / plan.items_per_block;
+  const size_t block_elements = plan.items_per_block * problem.width;
+  plan.blocks_per_shard = std::max<size_t>(1, kShardElements / block_elements);
+  plan.num_shards = (plan.num_blocks + plan.blocks_per_shard - 1) / plan.blocks_per_shard;
+  plan.workspace_bytes = Workspace::Bytes(problem, plan.items_per_block);
+  plan.partial_bytes = plan.num_blocks * sizeof(Partial);
+  return plan;
+}
+
+}  // namespace lossd

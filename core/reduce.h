@@ -1,0 +1,37 @@
+// Reduction as an algebra: blocks make partials, partials merge in block order, the last step divides.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lossd {
+
+// What a run of items adds up to.
+struct Partial {
+  double sum = 0;           // of weight * value
+  double weight_sum = 0;    // of the weights of the items that are not masked
+  int64_t valid_count = 0;  // items that are not masked
+};
+
+// Adds the items of `from`, which come behind those of `into`.
+inline void Merge(const Partial& from, Partial& into) {
+  into.sum += from.sum;
+  into.weight_sum += from.weight_sum;
+  into.valid_count += from.valid_count;
+}
+
+// Sums in double over 16 virtual lanes: item i goes to lane i % 16 on every instruction set, and the lanes are added
+// pairwise. Dispatched to the best instruction set; the results have the same bits on each.
+template <class T>
+double Sum(const T* values, size_t n);
+template <class T>
+double WeightedSum(const T* values, const double* weights, size_t n);
+
+// slope[i] *= factor, rounded once.
+template <class T>
+void Scale(double factor, T* slope, size_t n);
+// slope[n, k] *= weights[n] * factor, rounded once after the product of weight and factor.
+template <class T>
+void ScaleItems(const double* weights, double factor, T* slope, size_t items, size_t width);
+
+}  // namespace lossd

@@ -1,0 +1,110 @@
+#include "core/registry.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "core/errors.h"
+#include "core/losses/families.h"
+
+namespace lossd {
+namespace {
+
+constexpr std::span<const Loss> (*kFamilies[])() = {ElementwiseLosses, RowWithIndexLosses, RowWithRowLosses};
+
+// Names are compared without case and separators: "BCEWithLogitsLoss", "bce_with_logits_loss".
+std::string Fold(std::string_view name) {
+  std::string folded;
+  for (const char c : name) {
+    if (c != '_' && c != '-' && c != ' ') folded += absl::ascii_tolower(c);
+  }
+  return folded;
+}
+
+// Where a name leads. Tables differ by instruction set, positions in them do not.
+struct Place {
+  size_t family, index;
+  InputKind implied;
+};
+
+const std::map<std::string, Place, std::less<>>& Names() {
+  static const auto& names = *[] {
+    auto* map = new std::map<std::string, Place, std::less<>>;
+    for (size_t family = 0; family < std::size(kFamilies); ++family) {
+      const std::span<const Loss> losses = kFamilies[family]();
+      for (size_t index = 0; index < losses.size(); ++index) {
+        const Contract& contract = *losses[index].contract;
+        map->emplace(Fold(contract.name), Place{family, index, InputKind::kUnspecified});
+        for (const Alias& alias : contract.aliases) map->emplace(Fold(alias.name), Place{family, index, alias.implies});
+      }
+    }
+    return map;
+  }();
+  return names;
+}
+
+// Levenshtein distance. The shorter name's length bounds memory, kMaxEcho bounds the work for a hostile name.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+// Canonical names of the losses nearest to `folded`, best first, at most three.
+std::vector<std::string_view> Near(std::string_view folded) {
+  constexpr size_t kMost = 3, kLongest = 64;
+  std::vector<std::pair<size_t, std::string_view>> near;
+  if (folded.size() > kLongest) return {};
+  for (const auto& [name, place] : Names()) {
+    const bool part = folded.size() >= 3 && name.find(folded) != std::string::npos;
+    const size_t distance = part ? 1 : Distance(folded, name);
+    if (distance <= 1 + folded.size() / 4) near.emplace_back(distance, kFamilies[place.family]()[place.index].contract->name);
+  }
+  std::sort(near.begin(), near.end());
+  std::vector<std::string_view> names;
+  for (const auto& [distance, name] : near) {
+    if (names.size() < kMost && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::string_view Name(Family family) {
+  switch (family) {
+    case Family::kElementwise: return "elementwise";
+    case Family::kRowWithIndex: return "row_with_index";
+    case Family::kRowWithRow: return "row_with_row";
+  }
+  return "?";
+}
+
+std::vector<Loss> AllLosses() {
+  std::vector<Loss> all;
+  for (const auto family : kFamilies) {
+    const std::span<const Loss> losses = family();
+    all.insert(all.end(), losses.begin(), losses.end());
+  }
+  std::sort(all.begin(), all.end(), [](const Loss& a, const Loss& b) { return a.contract->name < b.contract->name; });
+  return all;
+}
+
+absl::StatusOr<ResolvedLoss> FindLoss(std::string_view name) {
+  if (name.empty()) return error::NoLoss();
+  const std::string folded = Fold(name);
+  const auto found = Names().find(folded);
+  if (found == Names().end()) return error::UnknownLoss(name, Near(folded));
+  const Place& place = found->second;
+  return ResolvedLoss{kFamilies[place.family]()[place.index], place.implied};
+}
+
+}  // namespace lossd

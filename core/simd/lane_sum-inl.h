@@ -1,0 +1,83 @@
+// Sums that have the same bits on every instruction set.
+
+#if defined(LOSSD_CORE_SIMD_LANE_SUM_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_LANE_SUM_INL_H_
+#undef LOSSD_CORE_SIMD_LANE_SUM_INL_H_
+#else
+#define LOSSD_CORE_SIMD_LANE_SUM_INL_H_
+#endif
+
+#include <cstddef>
+
+#include "core/simd/targets.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Data is walked in chunks of this many elements whatever the width of a vector: element i belongs to virtual lane
+// i % kChunk. 16 floats are one AVX-512 vector; wider vectors are capped.
+inline constexpr size_t kChunk = 16;
+
+template <class T>
+using Tag = hn::CappedTag<T, kChunk>;
+
+// Lanes of a vector of T; a divisor of kChunk on every target that targets.h leaves enabled.
+template <class T>
+inline constexpr size_t kLanes = hn::MaxLanes(Tag<T>());
+
+// Accumulates in double, whatever the element type: float inputs keep 29 spare bits, so that the sum of a block of 4096
+// is exact to about 2^-50 of its largest partial sum.
+class LaneSum {
+ public:
+  HWY_INLINE LaneSum() {
+    for (V& lane : lanes_) lane = hn::Zero(Tag<double>());
+  }
+
+  // Adds the vector whose first element has index `at` in its chunk. REQUIRES: at % kLanes<T> == 0; unrolled loops only.
+  HWY_INLINE void Add(size_t at, hn::Vec<Tag<double>> v) {
+    V& lane = lanes_[at / kLanes<double>];
+    lane = hn::Add(lane, v);
+  }
+  HWY_INLINE void Add(size_t at, hn::Vec<Tag<float>> v) {
+    const Tag<double> dd;
+#if HWY_TARGET == HWY_SCALAR  // one lane of either type, no halves
+    Add(at, hn::PromoteTo(dd, v));
+#else
+    const hn::Rebind<float, Tag<double>> half;
+    Add(at, hn::PromoteTo(dd, hn::LowerHalf(half, v)));
+    Add(at + kLanes<double>, hn::PromoteTo(dd, hn::UpperHalf(half, v)));
+#endif
+  }
+
+  // The lanes added pairwise: (0 + 8) + (4 + 12) + ...
+  HWY_INLINE double Total() const {
+    HWY_ALIGN double x[kChunk];
+    for (size_t i = 0; i < kChunk / kLanes<double>; ++i) hn::Store(lanes_[i], Tag<double>(), x + i * kLanes<double>);
+    for (size_t half = kChunk / 2; half > 0; half /= 2) {
+      for (size_t i = 0; i < half; ++i) x[i] += x[i + half];
+    }
+    return x[0];
+  }
+
+ private:
+  using V = hn::Vec<Tag<double>>;
+  V lanes_[kChunk / kLanes<double>];
+};
+
+// Calls chunk(i) for each whole chunk [i, i + kChunk) of [0, n), then tail(i, n - i) for what is left, if anything.
+template <class ChunkFn, class TailFn>
+HWY_INLINE void EachChunk(size_t n, const ChunkFn& chunk, const TailFn& tail) {
+  size_t i = 0;
+  for (; i + kChunk <= n; i += kChunk) chunk(i);
+  if (i < n) tail(i, n - i);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_LANE_SUM_INL_H_
