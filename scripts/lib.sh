@@ -79,9 +79,17 @@ start_lossd() {
 }
 
 stop_lossd() {
-  local status=0 pid=$lossd_pid
-  lossd_pid=
+  local status=0 pid=$lossd_pid tries
   kill -TERM "$pid" 2> /dev/null || true
+  for ((tries = 0; tries < 600; ++tries)); do
+    kill -0 "$pid" 2> /dev/null || break
+    sleep 0.1
+  done
+  if kill -0 "$pid" 2> /dev/null; then
+    tail -n 20 "$lossd_log" >&2
+    die "lossd was still there 60 s after SIGTERM; the end of its log stands above"
+  fi
+  lossd_pid=
   wait "$pid" || status=$?
   if [[ $status -ne 0 ]]; then
     tail -n 20 "$lossd_log" >&2
