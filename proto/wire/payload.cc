@@ -278,7 +278,7 @@ absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* s
   if (!decoder.Run(TensorFields::Of(skeleton->GetDescriptor())) || parsed.size() > kMaxMessageBytes ||
       !skeleton->ParseFromArray(parsed.data(), static_cast<int>(parsed.size()))) {
     return absl::InvalidArgumentError(
-        absl::StrCat("request: not a well-formed ", skeleton->GetTypeName(), " in protobuf's wire format"));
+        absl::StrCat("not a well-formed ", skeleton->GetTypeName(), " in protobuf's wire format"));
   }
   return absl::OkStatus();
 }
