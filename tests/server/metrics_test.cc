@@ -64,7 +64,7 @@ TEST_F(MetricsTest, AnObserverCountsItsMethod) {
            "grpc_server_msg_sent_total{" + labels + " 1",
            "grpc_server_msg_sent_bytes_total{" + labels + " 30",
            "grpc_server_handling_seconds_count{" + labels + " 2",
-           R"(grpc_server_handling_seconds_bucket{grpc_method="C",grpc_service="a.B",grpc_type="unary",le="0.0006"} 0)",
+           R"(grpc_server_handling_seconds_bucket{grpc_method="C",grpc_service="a.B",grpc_type="unary",le="0.0003"} 0)",
            R"(grpc_server_handling_seconds_bucket{grpc_method="C",grpc_service="a.B",grpc_type="unary",le="0.0008"} 1)",
            R"(grpc_server_handling_seconds_bucket{grpc_method="C",grpc_service="a.B",grpc_type="unary",le="0.008"} 2)",
            R"(lossd_rejected_total{reason="too_large"} 1)",
