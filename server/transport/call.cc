@@ -71,7 +71,8 @@ void Call::Post(CallQueue& queue) {
 void Call::OnEvent(Event event, bool ok) {
   switch (event) {
     case Event::kArrived:
-      if (!ok) {  // the server stops; no further event comes
+      if (!ok) {  // gRPC shuts down; no further event comes
+        queue_.transport().closed_.store(true, std::memory_order_relaxed);
         delete this;
         return;
       }
@@ -94,6 +95,7 @@ void Call::OnEvent(Event event, bool ok) {
       OnDone();
       break;
     case Event::kTick:
+    case Event::kRelease:
       break;
   }
   if (pending_events_ > 0) return;
@@ -101,16 +103,31 @@ void Call::OnEvent(Event event, bool ok) {
   queue_.Remove(position_);
   Transport& transport = queue_.transport();
   delete this;  // gives its bytes back
+  transport.activity_.fetch_add(1, std::memory_order_relaxed);
   if (transport.num_calls_.fetch_sub(1) == 1) transport.num_calls_.notify_all();
 }
 
 void Call::OnArrived() {
   Post(queue_);
-  queue_.transport().num_calls_.fetch_add(1, std::memory_order_relaxed);
+  Transport& transport = queue_.transport();
+  transport.num_calls_.fetch_add(1, std::memory_order_relaxed);
+  transport.activity_.fetch_add(1, std::memory_order_relaxed);
   started_ = steady_clock::now();
   position_ = queue_.Add(this);
-  method_ = &queue_.transport().Find(context_.method());
+  method_ = &transport.Find(context_.method());
   if (method_->observer != nullptr) method_->observer->OnStarted();
+  if (transport.holding_.load(std::memory_order_relaxed)) {
+    Enter(State::kHeld);
+  } else {
+    Begin();
+  }
+}
+
+void Call::GoOn() {
+  if (state_.load(std::memory_order_acquire) == State::kHeld) Begin();
+}
+
+void Call::Begin() {
   if (method_->handler == nullptr) {
     FinishNow({grpc::StatusCode::UNIMPLEMENTED,
                method_->unimplemented.empty() ? fmt::format("unknown method {}", context_.method()) : method_->unimplemented});
@@ -195,7 +212,10 @@ void Call::Handle() {
 
 void Call::OnDone() {
   cancellation_.Cancel();  // means nothing to a call that has been answered
-  if (state_.load(std::memory_order_acquire) == State::kWaiting && ticket_->Withdraw()) {
+  const State state = state_.load(std::memory_order_acquire);
+  if (state == State::kHeld) {
+    FinishNow(StatusOfCancellation());
+  } else if (state == State::kWaiting && ticket_->Withdraw()) {
     --pending_events_;
     FinishNow(StatusOfCancellation());
   }

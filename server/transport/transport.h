@@ -4,7 +4,7 @@
 // are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC checks its own
 // limit on messages only after the whole message lies in memory.
 //
-//   arrived --ask--> [waiting] --granted--> reading --message--> handling --Finish--> finishing --> gone
+//   arrived --[held]--> ask --[waiting]--> granted --> reading --message--> handling --Finish--> finishing --> gone
 //
 // Invariants
 //  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no lock.
@@ -57,6 +57,18 @@ class Transport {
   void Register(grpc::ServerBuilder& builder);
   // Starts the threads. After BuildAndStart.
   void Start();
+  // From now on calls that arrive are held: they go no further until Release. For a shutdown that loses no call. gRPC
+  // cancels what arrives once Server::Shutdown has begun, also what was on its way before the client could know; so the
+  // callers are made to wait first, and are served when their connections have been told to take no more calls.
+  void Hold() { holding_.store(true, std::memory_order_relaxed); }
+  // Lets held calls go on. Once, after Hold, and before Stop.
+  void Release();
+
+  // Changes whenever a call arrives or is gone.
+  uint64_t activity() const { return activity_.load(std::memory_order_relaxed); }
+  // gRPC has begun to shut down: no further call will arrive.
+  bool closed() const { return closed_.load(std::memory_order_relaxed); }
+
   // Waits for the last call to be gone and ends the threads. After Server::Shutdown has returned.
   void Stop();
 
@@ -76,6 +88,9 @@ class Transport {
   absl::flat_hash_map<std::string_view, const Method*> by_name_;
   grpc::AsyncGenericService service_;
   std::atomic<int64_t> num_calls_{0};
+  std::atomic<uint64_t> activity_{0};
+  std::atomic<bool> holding_{false};
+  std::atomic<bool> closed_{false};
   std::vector<std::unique_ptr<CallQueue>> queues_;
 };
 

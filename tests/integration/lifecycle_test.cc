@@ -134,7 +134,10 @@ TEST_F(LifecycleTest, DrainingUnderLoadLosesNoCall) {
           continue;
         }
         // The connection is refused, or was closed before the call began.
-        if (status.error_code() != Code::UNAVAILABLE) ++lost;
+        if (status.error_code() != Code::UNAVAILABLE) {
+          ++lost;
+          ADD_FAILURE() << status.error_code() << ": " << status.error_message();
+        }
         return;
       }
     });
