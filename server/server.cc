@@ -26,15 +26,16 @@ constexpr char kService[] = "lossd.v1.LossService";
 // Requests of ListLosses and DescribeLoss: a name. Their answers stay below the overhead that every call is reserved.
 constexpr size_t kCatalogueRequestBytes = 4 << 10;
 
-// What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it closes
-// connections and hits honest callers too.
+// What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it
+// closes connections and hits honest callers too.
 constexpr size_t kQuotaFactor = 2;
 
 // Warnings about calls a second.
 constexpr int kCallWarningsASecond = 10;
 
 // A drain takes the callers to be quiet when nothing has happened for this long: more than the round trip of any caller
-// that is near enough to care for. Callers that send without waiting for answers are not waited for longer than the second.
+// that is near enough to care for. Callers that send without waiting for answers are not waited for longer than the
+// second.
 constexpr std::chrono::milliseconds kQuiet{50}, kLongestHold{500};
 constexpr std::chrono::milliseconds kPoll{2};
 
@@ -74,7 +75,8 @@ Server::Server(const ServerOptions& options)
       admission_(options.max_inflight_bytes, options.max_waiting_calls),
       metrics_(build_, admission_),
       executor_(options.num_threads),
-      handlers_{executor_, [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
+      handlers_{executor_,
+                [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
       transport_(Methods(), Observe("unary", "other", "other"), admission_,
                  {.num_queues = options.num_queues, .stall_timeout = options.stall_timeout}) {}
 
@@ -112,7 +114,8 @@ absl::Status Server::Listen() {
   for (size_t i = 0; i < ports.size(); ++i) {
     builder.AddListeningPort(options_.listen_addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
   }
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // or a second server on the port would take half of the calls
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                             0);  // or a second server on the port would take half of the calls
   grpc::ResourceQuota quota("lossd");
   quota.Resize(options_.max_inflight_bytes * kQuotaFactor);
   builder.SetResourceQuota(quota);
@@ -120,8 +123,9 @@ absl::Status Server::Listen() {
   transport_.Register(builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) {
-    return absl::UnavailableError(fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
-                                              fmt::join(options_.listen_addresses, ",")));
+    return absl::UnavailableError(
+        fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
+                    fmt::join(options_.listen_addresses, ",")));
   }
   transport_.Start();
   for (size_t i = 0; i < ports.size(); ++i) addresses_.push_back(WithPort(options_.listen_addresses[i], ports[i]));
@@ -151,10 +155,12 @@ std::vector<Method> Server::Methods() {
                   .observer = Observe("bidi_stream", kService, name)};
   };
   return {
-      unary("Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
-            kEvaluateReserveFactor),
-      unary("Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
-            kGradientReserveFactor),
+      unary(
+          "Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
+          kEvaluateReserveFactor),
+      unary(
+          "Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
+          kGradientReserveFactor),
       unary("ListLosses", ListLosses, kCatalogueRequestBytes, 1),
       unary("DescribeLoss", DescribeLoss, kCatalogueRequestBytes, 1),
       stream("EvaluateStream", "send the requests as Evaluate calls"),
@@ -165,7 +171,9 @@ std::vector<Method> Server::Methods() {
 void Server::Drain() {
   drained_ = true;
   Log(LogLevel::kInfo, "drain begins",
-      {{"calls", transport_.num_calls()}, {"delay_ms", options_.drain_delay.count()}, {"timeout_ms", options_.drain_timeout.count()}});
+      {{"calls", transport_.num_calls()},
+       {"delay_ms", options_.drain_delay.count()},
+       {"timeout_ms", options_.drain_timeout.count()}});
   grpc_->GetHealthCheckService()->SetServingStatus(false);
   std::this_thread::sleep_for(options_.drain_delay);
 
@@ -176,8 +184,8 @@ void Server::Drain() {
     while (!transport_.closed()) std::this_thread::sleep_for(kPoll);
     std::this_thread::sleep_for(kQuiet);  // for connections to be told
     transport_.Release();
-    // Streams of gRPC's own services (health watches, reflection) would keep Shutdown waiting until its deadline, with no
-    // call of ours left.
+    // Streams of gRPC's own services (health watches, reflection) would keep Shutdown waiting until its deadline, with
+    // no call of ours left.
     while (transport_.num_calls() > 0 && steady_clock::now() < deadline) std::this_thread::sleep_for(kPoll);
     WaitUntilQuiet(deadline, [this] { return transport_.activity(); });
     grpc_server_cancel_all_calls(grpc_->c_server());

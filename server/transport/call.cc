@@ -14,14 +14,15 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// What a call takes beside its message: its own object, its headers, and what HTTP/2 flow control lets a peer send ahead
-// while the call waits (64 KiB is the initial window of a stream).
+// What a call takes beside its message: its own object, its headers, and what HTTP/2 flow control lets a peer send
+// ahead while the call waits (64 KiB is the initial window of a stream).
 constexpr size_t kCallOverheadBytes = 64 << 10;
 
-// When a refused caller may come back. gRPC clients do not add jitter to a server's pushback, so the answers are spread:
-// callers refused together would otherwise return together.
+// When a refused caller may come back. gRPC clients do not add jitter to a server's pushback, so the answers are
+// spread: callers refused together would otherwise return together.
 int NextPushbackMs() {
-  constexpr int kMinMs = 50, kSpreadMs = 100, kStrideMs = 61;  // the stride visits all of the spread: 61 and 100 are coprime
+  constexpr int kMinMs = 50, kSpreadMs = 100,
+                kStrideMs = 61;  // the stride visits all of the spread: 61 and 100 are coprime
   static std::atomic<unsigned> count{0};
   return kMinMs + static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) * kStrideMs % kSpreadMs);
 }
@@ -55,8 +56,8 @@ grpc::Status TooLarge(size_t bytes, size_t limit) {
 }  // namespace
 
 std::string_view Name(Refusal refusal) {
-  constexpr std::string_view kNames[kNumRefusals] = {"malformed_size", "too_large", "larger_than_declared", "queue_full",
-                                                     "stalled"};
+  constexpr std::string_view kNames[kNumRefusals] = {"malformed_size", "too_large", "larger_than_declared",
+                                                     "queue_full", "stalled"};
   return kNames[static_cast<size_t>(refusal)];
 }
 
@@ -65,7 +66,8 @@ Call::~Call() = default;
 
 void Call::Post(CallQueue& queue) {
   auto* call = new Call(queue);
-  queue.transport().service_.RequestCall(&call->context_, &call->stream_, queue.queue(), queue.queue(), &call->arrived_);
+  queue.transport().service_.RequestCall(&call->context_, &call->stream_, queue.queue(), queue.queue(),
+                                         &call->arrived_);
 }
 
 void Call::OnEvent(Event event, bool ok) {
@@ -129,8 +131,9 @@ void Call::GoOn() {
 
 void Call::Begin() {
   if (method_->handler == nullptr) {
-    FinishNow({grpc::StatusCode::UNIMPLEMENTED,
-               method_->unimplemented.empty() ? fmt::format("unknown method {}", context_.method()) : method_->unimplemented});
+    FinishNow({grpc::StatusCode::UNIMPLEMENTED, method_->unimplemented.empty()
+                                                    ? fmt::format("unknown method {}", context_.method())
+                                                    : method_->unimplemented});
     return;
   }
   Admit();
@@ -225,8 +228,9 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
   const State state = state_.load(std::memory_order_acquire);
   if (entered_.load(std::memory_order_relaxed) > limit || cancellation_.cancelled()) return;
   if (state == State::kReading) {
-    Refuse(Refusal::kStalled, {grpc::StatusCode::RESOURCE_EXHAUSTED,
-                               "the request message did not arrive in time, while other calls waited for the memory reserved for it"});
+    Refuse(Refusal::kStalled,
+           {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            "the request message did not arrive in time, while other calls waited for the memory reserved for it"});
   } else if (state == State::kFinishing && ticket_.has_value()) {
     if (method_->observer != nullptr) method_->observer->OnRefused(Refusal::kStalled);
     cancellation_.Cancel();
@@ -237,7 +241,8 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
 void Call::Refuse(Refusal refusal, const grpc::Status& status) {
   if (method_->observer != nullptr) method_->observer->OnRefused(refusal);
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
-    context_.AddTrailingMetadata(std::string(kPushbackKey), refusal == Refusal::kTooLarge ? "-1" : std::to_string(NextPushbackMs()));
+    context_.AddTrailingMetadata(std::string(kPushbackKey),
+                                 refusal == Refusal::kTooLarge ? "-1" : std::to_string(NextPushbackMs()));
   }
   FinishNow(status);
 }

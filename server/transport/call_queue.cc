@@ -10,8 +10,8 @@
 namespace lossd::server {
 namespace {
 
-// Calls asked for in advance. An arrival replaces itself at once, so this is the burst that a queue takes between two turns
-// of its thread without sending gRPC to its list of unmatched calls.
+// Calls asked for in advance. An arrival replaces itself at once, so this is the burst that a queue takes between two
+// turns of its thread without sending gRPC to its list of unmatched calls.
 constexpr int kPostedCalls = 64;
 
 // How often stalled calls are looked for: a fraction of any sensible stall timeout.

@@ -1,13 +1,14 @@
 // Serves unary methods on completion queues, headers first.
 //
-// Every call of a service whose methods are marked generic arrives at one AsyncGenericService. It surfaces when its headers
-// are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC checks its own
-// limit on messages only after the whole message lies in memory.
+// Every call of a service whose methods are marked generic arrives at one AsyncGenericService. It surfaces when its
+// headers are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC
+// checks its own limit on messages only after the whole message lies in memory.
 //
 //   arrived --[held]--> ask --[waiting]--> granted --> reading --message--> handling --Finish--> finishing --> gone
 //
 // Invariants
-//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no lock.
+//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no
+//  lock.
 //     Other threads reach it only through Cancellation, Finish, and an alarm on that queue.
 //  2. Nothing on that thread blocks. Handlers may compute there only as long as handing over would take.
 //  3. A call is deleted when its last operation and its done-notification are through, whatever happened in between.
@@ -38,8 +39,8 @@ inline constexpr std::string_view kPushbackKey = "grpc-retry-pushback-ms";
 
 struct TransportOptions {
   int num_queues = 1;
-  // While other calls wait for bytes, a peer that keeps its reservation this long without sending its message, or without
-  // taking its answer, loses it.
+  // While other calls wait for bytes, a peer that keeps its reservation this long without sending its message, or
+  // without taking its answer, loses it.
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);
 };
 
@@ -48,8 +49,8 @@ class CallQueue;
 
 class Transport {
  public:
-  // `other` sees calls of methods that are not in the table (which are answered UNIMPLEMENTED); may be null. `admission`
-  // and the observers outlive the transport.
+  // `other` sees calls of methods that are not in the table (which are answered UNIMPLEMENTED); may be null.
+  // `admission` and the observers outlive the transport.
   Transport(std::vector<Method> methods, CallObserver* other, Admission& admission, const TransportOptions& options);
   ~Transport();  // REQUIRES: Stop was called, or Start never
 
