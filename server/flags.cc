@@ -76,8 +76,8 @@ absl::Status Add(std::string_view flag, std::string_view value, Source* source) 
 absl::Status ReadArguments(const std::vector<std::string>& arguments, Source* source, Action* action, std::string* flag_file) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     std::string_view argument = arguments[i];
-    const size_t dashes = std::min(argument.find_first_not_of('-'), argument.size());
-    if (dashes == 0 || dashes > 2) {
+    const size_t dashes = argument.find_first_not_of('-');
+    if (dashes != 1 && dashes != 2) {
       return absl::InvalidArgumentError(fmt::format("{}: \"{}\" is no flag; see --help", source->name, argument));
     }
     argument.remove_prefix(dashes);
@@ -125,8 +125,7 @@ absl::Status Apply(const Source& source) {
   for (const auto& [name, value] : source.values) {
     std::string error;
     if (!absl::FindCommandLineFlag(name)->ParseFrom(value, &error)) {
-      return absl::InvalidArgumentError(fmt::format("{}: --{}=\"{}\" is not valid{}{}", source.name, name, value,
-                                                    error.empty() ? "" : ": ", error));
+      return absl::InvalidArgumentError(fmt::format("{}: --{}={}: {}", source.name, name, value, error));
     }
   }
   return absl::OkStatus();

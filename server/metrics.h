@@ -1,7 +1,7 @@
 // What Prometheus is told. Series are made once, at the start; a call touches handles alone.
 //
 // The names of gRPC's own ecosystem (grpc_server_*; codes are spelled as there, "InvalidArgument") come with the buckets of
-// gRFC A66. What is ours begins with lossd_. Calls of the health, reflection and channelz services are not counted.
+// gRFC A66. What is ours begins with lossd_. Calls that gRPC serves itself (health, reflection, channelz) are not counted.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -47,7 +47,7 @@ class Metrics {
   Metrics(const BuildInfo& build, const Admission& admission);
   ~Metrics();
 
-  // `type` is "unary", "client_stream" or "bidi_stream"; "other" as service and method stands for all that are not ours.
+  // `type` is "unary" or "bidi_stream"; "other" as service and method stands for all that are not ours.
   MethodSeries AddMethod(const std::string& type, const std::string& service, const std::string& method);
 
   void CountEvaluation(const Problem& problem, const Plan& plan);

@@ -12,17 +12,28 @@ bool IsWarning(grpc::StatusCode code) {
          code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::RESOURCE_EXHAUSTED;
 }
 
-void LogCall(LogLevel level, std::string_view message, const FinishedCall& call, int64_t suppressed) {
+// The peer is asked for its name only where a line is written.
+void LogFailure(const FinishedCall& call, int64_t suppressed) {
   const std::string code = absl::StatusCodeToString(static_cast<absl::StatusCode>(call.status.error_code()));
-  Log(level, message,
+  Log(LogLevel::kWarning, "call failed",
+      {{"method", call.method},
+       {"code", code},
+       {"reason", call.status.error_message()},
+       {"peer", call.context.peer()},
+       {"received_bytes", call.received_bytes},
+       {"suppressed_lines", suppressed}});
+}
+
+void LogCall(const FinishedCall& call) {
+  const std::string code = absl::StatusCodeToString(static_cast<absl::StatusCode>(call.status.error_code()));
+  Log(LogLevel::kDebug, "call",
       {{"method", call.method},
        {"code", code},
        {"reason", call.status.error_message()},
        {"peer", call.context.peer()},
        {"ms", std::chrono::duration<double, std::milli>(call.duration).count()},
        {"received_bytes", call.received_bytes},
-       {"sent_bytes", call.sent_bytes},
-       {"suppressed_lines", suppressed}});
+       {"sent_bytes", call.sent_bytes}});
 }
 
 }  // namespace
@@ -41,9 +52,9 @@ void Observer::OnFinished(const FinishedCall& call) {
   }
   if (int64_t suppressed = 0;
       IsWarning(call.status.error_code()) && throttle_.Allow(std::chrono::steady_clock::now(), &suppressed)) {
-    LogCall(LogLevel::kWarning, "call failed", call, suppressed);
+    LogFailure(call, suppressed);
   } else if (LogEnabled(LogLevel::kDebug)) {
-    LogCall(LogLevel::kDebug, "call", call, 0);
+    LogCall(call);
   }
 }
 

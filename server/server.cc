@@ -124,13 +124,13 @@ std::vector<Method> Server::Methods() {
                   .reserve_factor = factor,
                   .observer = Observe("unary", kService, name)};
   };
-  const auto stream = [this](const std::string& name, const std::string& type, const char* instead) {
+  const auto stream = [this](const std::string& name, const char* instead) {
     return Method{.name = fmt::format("/{}/{}", kService, name),
                   .handler = nullptr,
                   .unimplemented = fmt::format("{} is not served yet; {}", name, instead),
                   .max_request_bytes = 0,
                   .reserve_factor = 0,
-                  .observer = Observe(type, kService, name)};
+                  .observer = Observe("bidi_stream", kService, name)};
   };
   return {
       unary("Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
@@ -139,9 +139,8 @@ std::vector<Method> Server::Methods() {
             kGradientReserveFactor),
       unary("ListLosses", ListLosses, kCatalogueRequestBytes, 1),
       unary("DescribeLoss", DescribeLoss, kCatalogueRequestBytes, 1),
-      stream("EvaluateStream", "bidi_stream", "send the requests as Evaluate calls"),
-      stream("GradientStream", "bidi_stream", "send the requests as Gradient calls"),
-      stream("EvaluateBatch", "client_stream", "send parts of the batch as Evaluate calls, and add up sum and divisor"),
+      stream("EvaluateStream", "send the requests as Evaluate calls"),
+      stream("GradientStream", "send the requests as Gradient calls"),
   };
 }
 

@@ -57,7 +57,7 @@ class Server {
   std::deque<Observer> observers_;
   Executor executor_;
   HandlerContext handlers_;
-  GenericLossService service_;
+  LossService service_;
   Transport transport_;
   std::unique_ptr<grpc::Server> grpc_;
   std::vector<std::string> addresses_;

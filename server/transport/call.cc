@@ -101,7 +101,7 @@ void Call::OnEvent(Event event, bool ok) {
   queue_.Remove(position_);
   Transport& transport = queue_.transport();
   delete this;  // gives its bytes back
-  transport.num_calls_.fetch_sub(1, std::memory_order_relaxed);
+  if (transport.num_calls_.fetch_sub(1) == 1) transport.num_calls_.notify_all();
 }
 
 void Call::OnArrived() {

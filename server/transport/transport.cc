@@ -33,6 +33,8 @@ void Transport::Start() {
 }
 
 void Transport::Stop() {
+  // Shutdown cancels calls and does not wait for their handlers, whose answers still go through the queues.
+  for (int64_t calls = num_calls_; calls > 0; calls = num_calls_) num_calls_.wait(calls);
   for (const auto& queue : queues_) queue->Stop();
 }
 

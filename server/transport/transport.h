@@ -57,7 +57,7 @@ class Transport {
   void Register(grpc::ServerBuilder& builder);
   // Starts the threads. After BuildAndStart.
   void Start();
-  // Ends the threads; returns when the last call is gone. After Server::Shutdown has returned.
+  // Waits for the last call to be gone and ends the threads. After Server::Shutdown has returned.
   void Stop();
 
   // Calls that have arrived and are not gone.
