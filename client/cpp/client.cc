@@ -29,6 +29,9 @@ absl::Status CheckOptions(const ClientOptions& options) {
   if (!(retry.backoff_multiplier >= 1 && retry.backoff_multiplier <= 100)) {
     return absl::InvalidArgumentError("retry.backoff_multiplier: expected 1 to 100");
   }
+  if (options.stall_timeout < absl::Milliseconds(1) || options.stall_timeout > absl::Hours(24)) {
+    return absl::InvalidArgumentError("stall_timeout: expected 1 ms to 24 h");
+  }
   if (options.max_message_bytes == 0 || options.max_message_bytes > INT_MAX) {
     return absl::InvalidArgumentError("max_message_bytes: expected 1 to 2^31 - 1");
   }

@@ -29,6 +29,9 @@ constexpr absl::Duration kReleaseGrace = absl::Milliseconds(100);
 // How often that wait looks. Nothing is waited for after an ordinary call.
 constexpr absl::Duration kReleasePoll = absl::Milliseconds(1);
 
+// gRPC sets TCP_USER_TIMEOUT only beside keepalive pings. This is as good as never: servers hang up on who pings often.
+constexpr int kPingIntervalMs = INT_MAX - 1;
+
 // gRPC's default of one second is longer than all attempts of a call together: none would find a server that is back.
 constexpr int kInitialReconnectBackoffMs = 100;
 constexpr int kMaxReconnectBackoffMs = 2000;
@@ -52,6 +55,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, INT_MAX);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kInitialReconnectBackoffMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMs);
+  // A transport with a write under way is not closed before that write ends, even when its channel is gone; so it has to
+  // be the kernel that gives up.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(absl::ToInt64Milliseconds(options.stall_timeout)));
   if (options.retry.max_attempts > 1) {
     arguments.SetServiceConfigJSON(ServiceConfig(options.retry));
   } else {

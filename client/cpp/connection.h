@@ -29,7 +29,7 @@ class Connection {
                     wire::ReceivedBytes* response);
 
  private:
-  // Replaces the channel where it still is this one. Its socket closes as soon as no call uses it.
+  // Replaces the channel where it still is this one. Its socket closes when no call and no write uses it any more.
   void Drop(std::shared_ptr<grpc::Channel> channel);
 
   const ClientOptions options_;

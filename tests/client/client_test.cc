@@ -280,6 +280,7 @@ TEST(Client, RefusesOptionsOutsideTheirRange) {
       {"max_attempts = 0", {.retry = {.max_attempts = 0}}},
       {"backoff", {.retry = {.initial_backoff = absl::Seconds(2)}}},
       {"backoff_multiplier", {.retry = {.backoff_multiplier = 0.5}}},
+      {"stall_timeout", {.stall_timeout = absl::InfiniteDuration()}},
       {"max_message_bytes", {.max_message_bytes = size_t{1} << 31}},
   };
   for (const BadOptionsCase& c : cases) {

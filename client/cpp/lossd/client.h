@@ -9,9 +9,10 @@
 //
 // Memory. Tensors are sent from where they lie and received into their place: a tensor is copied once, out of the buffers
 // that the network filled. The memory that a LossCall borrows is free again when the function returns, whatever it returns.
-// A call that ends early (deadline, error) may leave bytes of it on their way to the kernel; the function then waits for
-// them, 0.1 seconds, and then drops the connection, which ends the wait unless other calls of the same Client still use that
-// connection: then it lasts until they end, which their deadlines bound. Later calls connect anew.
+// A call that ends early (deadline, error) may leave bytes of it on their way into a socket that nobody reads. The function
+// then waits for them; after 0.1 seconds it also leaves the connection, so that later calls have a new one, and a TCP
+// connection on which nothing moves is closed after stall_timeout, which ends the wait. (A Unix socket is closed by its
+// peer alone: a server that is stopped but alive holds such a call.)
 //
 // Errors are those of the service (proto/lossd/v1/loss_service.proto) and of gRPC, with their canonical codes. Of the
 // client's own: RESOURCE_EXHAUSTED for a request over max_message_bytes, INVALID_ARGUMENT for options and destinations that
@@ -53,20 +54,22 @@ struct RetryOptions {
 struct ClientOptions {
   std::string address = "127.0.0.1:50051";     // HOST:PORT, or unix:/path/of/socket; not encrypted
   absl::Duration timeout = absl::Seconds(60);  // of a call with all its attempts
-  RetryOptions retry;
+  RetryOptions retry = {};
+  absl::Duration stall_timeout = absl::Seconds(20);  // a TCP connection whose peer takes no bytes for so long is closed
   size_t max_message_bytes = size_t{1} << 30;  // of a request; at most 2^31 - 1, the limit of protobuf
 };
 
-// What to evaluate. proto/lossd/v1/loss_service.proto says which shapes and dtypes belong together.
+// What to evaluate. proto/lossd/v1/loss_service.proto says which shapes and dtypes belong together. (Every member has an
+// initializer so that naming a few of them draws no warning.)
 struct LossCall {
-  std::string loss;  // canonical name or alias
-  ConstTensor y_true;
-  ConstTensor y_pred;
-  std::optional<ConstTensor> sample_weight;
-  std::optional<ConstTensor> mask;
-  std::vector<std::pair<std::string, double>> params;
-  Options options;
-  std::optional<absl::Duration> timeout;  // instead of ClientOptions::timeout
+  std::string loss = {};  // canonical name or alias
+  ConstTensor y_true = {};
+  ConstTensor y_pred = {};
+  std::optional<ConstTensor> sample_weight = {};
+  std::optional<ConstTensor> mask = {};
+  std::vector<std::pair<std::string, double>> params = {};
+  Options options = {};
+  std::optional<absl::Duration> timeout = {};  // instead of ClientOptions::timeout
 };
 
 struct EvaluateResult {
