@@ -12,6 +12,9 @@ namespace lossd {
 // Every loss, in alphabetical order of the canonical names, with kernels for the best instruction set of this machine.
 std::vector<Loss> AllLosses();
 
+// The instruction set that the kernels were chosen for: "AVX3", "AVX2", "NEON", ...
+std::string_view InstructionSet();
+
 struct ResolvedLoss {
   Loss loss;
   InputKind implied = InputKind::kUnspecified;  // by the alias that was used

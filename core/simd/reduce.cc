@@ -1,6 +1,7 @@
 // The arithmetic of reduce.h, once per instruction set.
 #include "core/reduce.h"
 
+#include "core/registry.h"
 #include "core/simd/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -83,6 +84,8 @@ void ScaleItemsT(const double* weights, double factor, T* slope, size_t items, s
   for (; i < items; ++i) slope[i] = static_cast<T>(slope[i] * (weights[i] * factor));
 }
 
+std::string_view InstructionSetT() { return hwy::TargetName(HWY_TARGET); }
+
 // HWY_EXPORT takes plain functions.
 double SumF32(const float* v, size_t n) { return SumT(v, n); }
 double SumF64(const double* v, size_t n) { return SumT(v, n); }
@@ -100,6 +103,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lossd {
 
+HWY_EXPORT(InstructionSetT);
 HWY_EXPORT(SumF32);
 HWY_EXPORT(SumF64);
 HWY_EXPORT(WeightedSumF32);
@@ -108,6 +112,8 @@ HWY_EXPORT(ScaleF32);
 HWY_EXPORT(ScaleF64);
 HWY_EXPORT(ScaleItemsF32);
 HWY_EXPORT(ScaleItemsF64);
+
+std::string_view InstructionSet() { return HWY_DYNAMIC_DISPATCH(InstructionSetT)(); }
 
 template <>
 double Sum(const float* v, size_t n) {

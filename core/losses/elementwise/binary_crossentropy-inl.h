@@ -56,8 +56,6 @@ struct BinaryCrossentropy {
                     .value = 16.118096, .gradient = {0}, .form = {InputKind::kProbabilities, ClipPolicy::kKeras}},
                    {.origin = "PyTorch documents the clamp at -100; 1/1e-12", .target = {1}, .prediction = {0},
                     .value = 100, .gradient = {-1e12}, .form = {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp}}},
-      .f32 = {.value_ulp = 2, .slope_ulp = 4},
-      .f64 = {.value_ulp = 2, .slope_ulp = 4},
       .soft_targets_cancel = true,
   };
 

@@ -1,0 +1,33 @@
+// A closed loop of calls: a number of them always in flight, each followed at once by the next.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lossd::bench {
+
+struct Load {
+  std::string method;           // "/package.Service/Method"
+  grpc::ByteBuffer request;     // the same bytes every time, made once
+  int in_flight = 1;
+  std::chrono::duration<double> time{1.0};
+};
+
+struct Measured {
+  int64_t calls = 0;
+  int64_t bytes = 0;            // of requests and responses
+  double seconds = 0;
+  std::vector<double> latencies;  // seconds, sorted
+};
+
+// Calls until the time is up, then waits for what is in flight; counts calls that began before. One thread of this process.
+// Throws std::runtime_error when a call fails.
+Measured Run(const std::shared_ptr<grpc::Channel>& channel, const Load& load);
+
+}  // namespace lossd::bench

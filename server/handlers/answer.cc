@@ -1,0 +1,39 @@
+#include "server/handlers/answer.h"
+
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "proto/wire/payload.h"
+#include "server/convert/status.h"
+
+namespace lossd::server {
+
+void Answer(UnaryCall& call, absl::FunctionRef<absl::StatusOr<grpc::ByteBuffer>()> work) {
+  absl::StatusOr<grpc::ByteBuffer> answer = absl::InternalError("no answer");
+  try {
+    answer = work();
+  } catch (const std::bad_alloc&) {
+    answer = absl::ResourceExhaustedError("the server has no memory for this call");
+  } catch (const std::exception& error) {
+    answer = absl::InternalError(error.what());
+  }
+  if (answer.ok()) {
+    call.Finish(grpc::Status::OK, *std::move(answer));
+  } else {
+    call.Finish(ToGrpc(answer.status()), grpc::ByteBuffer());
+  }
+}
+
+absl::StatusOr<grpc::ByteBuffer> Serialize(const google::protobuf::Message& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+absl::Status Parse(const UnaryCall& call, google::protobuf::Message* message) {
+  wire::Payloads none;
+  return wire::Decode(call.request(), message, &none);
+}
+
+}  // namespace lossd::server

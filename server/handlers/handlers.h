@@ -1,0 +1,30 @@
+// One function per RPC: from a call whose message has been read to its answer.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "core/executor.h"
+#include "core/plan.h"
+#include "core/problem.h"
+#include "server/transport/unary_call.h"
+
+namespace lossd::server {
+
+// What the handlers share. Outlives every call.
+struct HandlerContext {
+  Executor& executor;
+  // Told about every problem that is about to be evaluated; thread-safe. For the metrics.
+  std::function<void(const Problem&, const Plan&)> on_evaluation;
+};
+
+// Requests up to this size are computed on the thread that read them: 4,096 pairs of floats take 2 to 40 us, and handing
+// over to another thread takes 5 to 10 us with its wake-up.
+inline constexpr size_t kInlineRequestBytes = 32 << 10;
+
+void Evaluate(HandlerContext& context, UnaryCall& call);
+void Gradient(HandlerContext& context, UnaryCall& call);
+void ListLosses(UnaryCall& call);
+void DescribeLoss(UnaryCall& call);
+
+}  // namespace lossd::server

@@ -1,0 +1,170 @@
+#include "server/server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/channelz_service_plugin.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "spdlog/fmt/fmt.h"
+
+namespace lossd::server {
+namespace {
+
+constexpr char kService[] = "lossd.v1.LossService";
+
+// Requests of ListLosses and DescribeLoss: a name. Their answers stay below the overhead that every call is reserved.
+constexpr size_t kCatalogueRequestBytes = 4 << 10;
+
+// What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it closes
+// connections and hits honest callers too.
+constexpr size_t kQuotaFactor = 2;
+
+// Warnings about calls a second.
+constexpr int kCallWarningsASecond = 10;
+
+// How long no call of ours must have run before a drain closes the streams that are left (health watches, reflection):
+// time for a call that was sent before its client heard of the end.
+constexpr std::chrono::milliseconds kDrainQuiet{250};
+
+// gRPC's plugins are process-wide, and make no use of being initialised twice.
+void InitPlugins() {
+  static const bool once = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::channelz::experimental::InitChannelzService();
+    return true;
+  }();
+  (void)once;
+}
+
+std::string WithPort(const std::string& address, int port) {
+  return address.rfind("unix:", 0) == 0 ? address : fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
+}  // namespace
+
+Server::Server(const ServerOptions& options)
+    : options_(options),
+      throttle_(kCallWarningsASecond),
+      admission_(options.max_inflight_bytes, options.max_waiting_calls),
+      metrics_(build_, admission_),
+      executor_(options.num_threads),
+      handlers_{executor_, [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
+      transport_(Methods(), Observe("unary", "other", "other"), admission_,
+                 {.num_queues = options.num_queues, .stall_timeout = options.stall_timeout}) {}
+
+Server::~Server() {
+  if (grpc_ != nullptr && !drained_) Drain();
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  InitPlugins();
+  std::unique_ptr<Server> server(new Server(options));
+  if (auto status = server->Listen(); !status.ok()) return status;
+  Log(LogLevel::kInfo, "serving",
+      {{"address", fmt::format("{}", fmt::join(server->addresses_, ","))},
+       {"metrics", server->metrics_address_},
+       {"version", server->build_.version},
+       {"grpc", server->build_.grpc},
+       {"simd", server->build_.simd},
+       {"threads", options.num_threads},
+       {"completion_queues", options.num_queues},
+       {"max_message_bytes", options.max_message_bytes},
+       {"max_inflight_bytes", options.max_inflight_bytes},
+       {"max_waiting_calls", options.max_waiting_calls}});
+  return server;
+}
+
+absl::Status Server::Listen() {
+  if (!options_.metrics_address.empty()) {
+    const auto port = metrics_.Serve(options_.metrics_address);
+    if (!port.ok()) return port.status();
+    metrics_address_ = WithPort(options_.metrics_address, *port);
+  }
+
+  grpc::ServerBuilder builder;
+  std::vector<int> ports(options_.listen_addresses.size(), 0);
+  for (size_t i = 0; i < ports.size(); ++i) {
+    builder.AddListeningPort(options_.listen_addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
+  }
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // or a second server on the port would take half of the calls
+  grpc::ResourceQuota quota("lossd");
+  quota.Resize(options_.max_inflight_bytes * kQuotaFactor);
+  builder.SetResourceQuota(quota);
+  builder.RegisterService(&service_);
+  transport_.Register(builder);
+  grpc_ = builder.BuildAndStart();
+  if (grpc_ == nullptr) {
+    return absl::UnavailableError(fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
+                                              fmt::join(options_.listen_addresses, ",")));
+  }
+  transport_.Start();
+  for (size_t i = 0; i < ports.size(); ++i) addresses_.push_back(WithPort(options_.listen_addresses[i], ports[i]));
+  grpc_->GetHealthCheckService()->SetServingStatus(kService, true);  // "" is serving from the start
+  return absl::OkStatus();
+}
+
+CallObserver* Server::Observe(const std::string& type, const std::string& service, const std::string& method) {
+  return &observers_.emplace_back(metrics_, throttle_, metrics_.AddMethod(type, service, method));
+}
+
+std::vector<Method> Server::Methods() {
+  const auto unary = [this](const std::string& name, UnaryHandler handler, size_t max_bytes, size_t factor) {
+    return Method{.name = fmt::format("/{}/{}", kService, name),
+                  .handler = std::move(handler),
+                  .unimplemented = "",
+                  .max_request_bytes = max_bytes,
+                  .reserve_factor = factor,
+                  .observer = Observe("unary", kService, name)};
+  };
+  const auto stream = [this](const std::string& name, const char* instead) {
+    return Method{.name = fmt::format("/{}/{}", kService, name),
+                  .handler = nullptr,
+                  .unimplemented = fmt::format("{} is not served yet; {}", name, instead),
+                  .max_request_bytes = 0,
+                  .reserve_factor = 0,
+                  .observer = Observe("bidi_stream", kService, name)};
+  };
+  return {
+      unary("Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
+            kEvaluateReserveFactor),
+      unary("Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
+            kGradientReserveFactor),
+      unary("ListLosses", ListLosses, kCatalogueRequestBytes, 1),
+      unary("DescribeLoss", DescribeLoss, kCatalogueRequestBytes, 1),
+      stream("EvaluateStream", "send the requests as Evaluate calls"),
+      stream("GradientStream", "send the requests as Gradient calls"),
+  };
+}
+
+void Server::Drain() {
+  using std::chrono::system_clock;
+  drained_ = true;
+  Log(LogLevel::kInfo, "drain begins",
+      {{"calls", transport_.num_calls()}, {"delay_ms", options_.drain_delay.count()}, {"timeout_ms", options_.drain_timeout.count()}});
+  grpc_->GetHealthCheckService()->SetServingStatus(false);
+  std::this_thread::sleep_for(options_.drain_delay);
+
+  std::thread closer([this, deadline = std::chrono::steady_clock::now() + options_.drain_timeout] {
+    // Streams of gRPC's own services would keep Shutdown waiting until its deadline, with no call of ours left.
+    auto quiet_since = std::chrono::steady_clock::now();
+    for (auto now = quiet_since; now < deadline && now - quiet_since < kDrainQuiet; now = std::chrono::steady_clock::now()) {
+      if (transport_.num_calls() > 0) quiet_since = now;
+      std::this_thread::sleep_for(kDrainQuiet / 10);
+    }
+    grpc_server_cancel_all_calls(grpc_->c_server());
+  });
+  grpc_->Shutdown(system_clock::now() + options_.drain_timeout);
+  closer.join();
+  transport_.Stop();
+  Log(LogLevel::kInfo, "drain ends", {});
+}
+
+}  // namespace lossd::server

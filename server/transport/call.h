@@ -1,0 +1,85 @@
+// One call on its way through the states of transport.h. Private to the transport.
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/generic/async_generic_service.h>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <span>
+
+#include "core/executor.h"
+#include "core/tensor/segment.h"
+#include "proto/wire/byte_buffer.h"
+#include "server/admission.h"
+#include "server/transport/call_queue.h"
+#include "server/transport/unary_call.h"
+
+namespace lossd::server {
+
+// Owns itself, from the wish for a call to the end of the call that came.
+class Call final : public UnaryCall, private EventTarget {
+ public:
+  // Asks gRPC for the next call on `queue`.
+  static void Post(CallQueue& queue);
+
+  std::span<const Segment> request() const override { return request_.segments(); }
+  size_t request_bytes() const override { return received_bytes_; }
+  const Cancellation& cancellation() const override { return cancellation_; }
+  bool Settle(size_t bytes) override { return ticket_->Settle(bytes); }
+  void Finish(const grpc::Status& status, grpc::ByteBuffer response) override;
+
+  // Ends the call if it has been waiting for its peer since before `limit`. On the queue's thread.
+  void EndIfStalled(std::chrono::steady_clock::time_point limit);
+
+ private:
+  enum class State { kPosted, kWaiting, kReading, kHandling, kFinishing };
+
+  explicit Call(CallQueue& queue);
+  ~Call();
+
+  void OnEvent(Event event, bool ok) override;
+  void OnArrived();
+  void OnGranted();
+  void OnMessage(bool ok);
+  void OnDone();
+
+  void Admit();
+  void Read();
+  void Handle();
+  void Refuse(Refusal refusal, const grpc::Status& status);
+  void FinishNow(const grpc::Status& status) { Finish(status, grpc::ByteBuffer()); }
+  void Enter(State state);
+  grpc::Status StatusOfCancellation() const;
+  void Report();
+
+  CallQueue& queue_;
+  const Method* method_ = nullptr;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  EventTag arrived_{this, Event::kArrived}, granted_{this, Event::kGranted}, message_{this, Event::kMessage},
+      finished_{this, Event::kFinished}, done_{this, Event::kDone};
+
+  // Entered by the queue's thread, except for kFinishing: that comes with Finish, from any thread.
+  std::atomic<State> state_{State::kPosted};
+  std::atomic<std::chrono::steady_clock::time_point> entered_{};
+  std::chrono::steady_clock::time_point started_;
+  // Events still to come. The done-notification and the end of Finish's operation come once in every call.
+  int pending_events_ = 2;
+  bool delivered_ = false;  // the answer left
+  Cancellation cancellation_;
+
+  std::optional<size_t> declared_bytes_;
+  std::optional<Admission::Ticket> ticket_;
+  std::optional<grpc::Alarm> alarm_;  // brings a grant from another thread to the queue's
+  grpc::ByteBuffer request_buffer_;
+  wire::ReceivedBytes request_;
+  size_t received_bytes_ = 0;
+
+  grpc::Status status_;
+  size_t sent_bytes_ = 0;
+  CallQueue::Position position_;
+};
+
+}  // namespace lossd::server

@@ -1,0 +1,60 @@
+// A completion queue, its thread, and the calls on it. Private to the transport.
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/completion_queue.h>
+
+#include <list>
+#include <memory>
+#include <thread>
+
+namespace lossd::server {
+
+class Call;
+class Transport;
+
+enum class Event { kArrived, kGranted, kMessage, kFinished, kDone, kTick };
+
+class EventTarget {
+ public:
+  virtual void OnEvent(Event event, bool ok) = 0;
+
+ protected:
+  ~EventTarget() = default;
+};
+
+// What a completion queue carries as its tag.
+struct EventTag {
+  EventTarget* target;
+  Event event;
+};
+
+class CallQueue final : private EventTarget {
+ public:
+  using Position = std::list<Call*>::iterator;
+
+  CallQueue(Transport& transport, std::unique_ptr<grpc::ServerCompletionQueue> queue);
+
+  Transport& transport() { return transport_; }
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+
+  void Start();
+  void Stop();  // joins the thread
+
+  // The calls that have arrived and are not gone. On the queue's thread.
+  Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
+  void Remove(Position position) { calls_.erase(position); }
+
+ private:
+  void OnEvent(Event event, bool ok) override;
+  void Run();
+
+  Transport& transport_;
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  EventTag tick_{this, Event::kTick};
+  grpc::Alarm alarm_;
+  std::list<Call*> calls_;
+  std::thread thread_;
+};
+
+}  // namespace lossd::server

@@ -1,0 +1,46 @@
+#include "server/transport/transport.h"
+
+#include <utility>
+
+#include "server/transport/call.h"
+#include "server/transport/call_queue.h"
+
+namespace lossd::server {
+
+Transport::Transport(std::vector<Method> methods, CallObserver* other, Admission& admission, const TransportOptions& options)
+    : options_(options), admission_(admission), methods_(std::move(methods)) {
+  unknown_.observer = other;
+  for (const Method& method : methods_) by_name_.emplace(method.name, &method);
+}
+
+Transport::~Transport() = default;
+
+void Transport::Register(grpc::ServerBuilder& builder) {
+  builder.RegisterAsyncGenericService(&service_);
+  // Admission counts uncompressed bytes. A compressed message grows inside gRPC, beyond any number that was declared.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  // Checked by Call, against the method's own limit and with a better message; gRPC would check no earlier.
+  builder.SetMaxReceiveMessageSize(-1);
+  builder.SetMaxSendMessageSize(-1);
+  for (int i = 0; i < options_.num_queues; ++i) {
+    queues_.push_back(std::make_unique<CallQueue>(*this, builder.AddCompletionQueue()));
+  }
+}
+
+void Transport::Start() {
+  for (const auto& queue : queues_) queue->Start();
+}
+
+void Transport::Stop() {
+  // Shutdown cancels calls and does not wait for their handlers, whose answers still go through the queues.
+  for (int64_t calls = num_calls_; calls > 0; calls = num_calls_) num_calls_.wait(calls);
+  for (const auto& queue : queues_) queue->Stop();
+}
+
+const Method& Transport::Find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? unknown_ : *found->second;
+}
+
+}  // namespace lossd::server
