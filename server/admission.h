@@ -1,8 +1,8 @@
 // The budget of bytes that all calls of a server share, and the queue of calls that wait for their part of it.
 //
-// A call asks when its headers have arrived, before its message is read; what it is granted covers the worst case of the
-// whole call. Calls that do not fit wait in order of arrival: a large one at the head is not overtaken by small ones
-// behind it, or it would starve.
+// A call asks when its headers have arrived, before its message is read; what it is granted covers the worst case of
+// the whole call. Calls that do not fit wait in order of arrival: a large one at the head is not overtaken by small
+// ones behind it, or it would starve.
 //
 // Invariants
 //  1. The sum of all grants is at most the budget.
@@ -43,8 +43,8 @@ class Admission {
   Load load() const;
 
  private:
-  // Moves waiting tickets that fit from the head of the queue to the granted ones. The caller announces them after it has
-  // released the mutex: on_granted may come back here.
+  // Moves waiting tickets that fit from the head of the queue to the granted ones. The caller announces them after it
+  // has released the mutex: on_granted may come back here.
   std::vector<Ticket*> GrantWaiting();
   static void Announce(const std::vector<Ticket*>& tickets);
 
@@ -55,7 +55,8 @@ class Admission {
   std::list<Ticket*> waiting_;  // guarded by mutex_
 };
 
-// One call's claim. Each function is called by one thread at a time; on_granted comes from whichever thread frees bytes.
+// One call's claim. Each function is called by one thread at a time; on_granted comes from whichever thread frees
+// bytes.
 class Admission::Ticket {
  public:
   Ticket(Admission& admission, std::function<void()> on_granted)
@@ -65,7 +66,8 @@ class Admission::Ticket {
   // Gives back what was granted. REQUIRES: not waiting, and no call of on_granted still to come.
   ~Ticket();
 
-  // Asks for `bytes`; more than the budget counts as the whole of it, so that the call runs alone. REQUIRES: first call.
+  // Asks for `bytes`; more than the budget counts as the whole of it, so that the call runs alone. REQUIRES: first
+  // call.
   [[nodiscard]] Verdict Ask(size_t bytes);
 
   // Leaves the queue. False: it was granted in the meantime, and on_granted has been or is about to be called.

@@ -6,10 +6,10 @@
 namespace lossd::server {
 
 struct BuildInfo {
-  std::string version;   // of lossd
-  std::string grpc;      // libraries, as linked at run time where they say so
+  std::string version;  // of lossd
+  std::string grpc;     // libraries, as linked at run time where they say so
   std::string protobuf;
-  std::string simd;      // the instruction set that the kernels use on this machine
+  std::string simd;  // the instruction set that the kernels use on this machine
 };
 
 BuildInfo GetBuildInfo();

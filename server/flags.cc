@@ -1,5 +1,5 @@
-// Abseil defines and types the flags. It is not left to parse the command line: it knows no environment, orders the flag file
-// by position, shows help for the module of main alone, and ends the process with 1.
+// Abseil defines and types the flags. It is not left to parse the command line: it knows no environment, orders the
+// flag file by position, shows help for the module of main alone, and ends the process with 1.
 #include "server/flags.h"
 
 #include <unistd.h>
@@ -19,11 +19,14 @@
 #include "spdlog/fmt/fmt.h"
 
 ABSL_FLAG(std::vector<std::string>, listen_address, {"127.0.0.1:50051"},
-          "Where to serve: HOST:PORT or unix:/PATH, several with commas or by repeating the flag. Port 0 takes any free port.");
-ABSL_FLAG(std::string, metrics_address, "127.0.0.1:9464", "Where Prometheus finds /metrics: HOST:PORT; empty turns it off.");
+          "Where to serve: HOST:PORT or unix:/PATH, several with commas or by repeating the flag. Port 0 takes any "
+          "free port.");
+ABSL_FLAG(std::string, metrics_address, "127.0.0.1:9464",
+          "Where Prometheus finds /metrics: HOST:PORT; empty turns it off.");
 ABSL_FLAG(std::string, port_file, "", "File to write the bound address to, one line HOST:PORT, once calls are served.");
 ABSL_FLAG(std::string, metrics_port_file, "", "The same for the metrics address.");
-ABSL_FLAG(int, threads, 0, "Threads that compute; 0: as many as there are cores for this process (affinity, cgroup quota).");
+ABSL_FLAG(int, threads, 0,
+          "Threads that compute; 0: as many as there are cores for this process (affinity, cgroup quota).");
 ABSL_FLAG(int, completion_queues, 0, "Threads that move messages; 0: one for four cores.");
 ABSL_FLAG(int64_t, max_message_bytes, 0,
           "Largest request message; 0: 64 MiB, or a third of --max_inflight_bytes where that is less.");
@@ -44,17 +47,19 @@ namespace {
 constexpr std::string_view kPrefix = "LOSSD_";
 
 // In the order of --help.
-constexpr const char* kFlags[] = {
-    "listen_address",     "metrics_address",   "port_file",        "metrics_port_file", "threads",
-    "completion_queues",  "max_message_bytes", "max_inflight_bytes", "max_waiting_calls", "stall_timeout_ms",
-    "drain_delay_ms",     "drain_timeout_ms",  "log_level",        "log_format"};
+constexpr const char* kFlags[] = {"listen_address",    "metrics_address",   "port_file",         "metrics_port_file",
+                                  "threads",           "completion_queues", "max_message_bytes", "max_inflight_bytes",
+                                  "max_waiting_calls", "stall_timeout_ms",  "drain_delay_ms",    "drain_timeout_ms",
+                                  "log_level",         "log_format"};
 
 // Variables of lossd's that are not the server's.
 constexpr std::string_view kForeignVariables[] = {"LOSSD_ADDRESS"};  // lossctl's
 
 bool IsFlag(std::string_view name) { return std::find(std::begin(kFlags), std::end(kFlags), name) != std::end(kFlags); }
 
-std::string VariableOf(std::string_view flag) { return fmt::format("{}{}", kPrefix, absl::AsciiStrToUpper(std::string(flag))); }
+std::string VariableOf(std::string_view flag) {
+  return fmt::format("{}{}", kPrefix, absl::AsciiStrToUpper(std::string(flag)));
+}
 
 // Values by flag, as one source gives them.
 struct Source {
@@ -73,7 +78,8 @@ absl::Status Add(std::string_view flag, std::string_view value, Source* source) 
 }
 
 // "--name=value" and "--name value" (also with one dash); what is neither a flag nor its value is an error.
-absl::Status ReadArguments(const std::vector<std::string>& arguments, Source* source, Action* action, std::string* flag_file) {
+absl::Status ReadArguments(const std::vector<std::string>& arguments, Source* source, Action* action,
+                           std::string* flag_file) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     std::string_view argument = arguments[i];
     const size_t dashes = argument.find_first_not_of('-');
@@ -141,7 +147,8 @@ absl::Status CheckAddress(const char* name, const std::string& address, bool uni
   if (unix_too && address.rfind("unix:", 0) == 0 && address.size() > 5) return absl::OkStatus();
   const size_t colon = address.rfind(':');
   const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-  const bool digits = !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
   if (colon != 0 && digits && std::stoi(port) <= std::numeric_limits<uint16_t>::max()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("--{}={}; expected HOST:PORT{}", name, address, unix_too ? " or unix:/PATH" : ""));
@@ -174,7 +181,8 @@ absl::Status CheckRanges() {
 absl::StatusOr<int> Choose(const char* name, const std::string& value, const std::vector<std::string>& names) {
   const auto found = std::find(names.begin(), names.end(), value);
   if (found != names.end()) return static_cast<int>(found - names.begin());
-  return absl::InvalidArgumentError(fmt::format("--{}={}; expected one of {}", name, value, absl::StrJoin(names, ", ")));
+  return absl::InvalidArgumentError(
+      fmt::format("--{}={}; expected one of {}", name, value, absl::StrJoin(names, ", ")));
 }
 
 }  // namespace
@@ -191,7 +199,8 @@ absl::StatusOr<Settings> ParseSettings(const std::vector<std::string>& arguments
       flag_file = value;
     } else if (IsFlag(flag) && VariableOf(flag) == name) {
       variables.values[flag] = value;
-    } else if (std::find(std::begin(kForeignVariables), std::end(kForeignVariables), name) == std::end(kForeignVariables)) {
+    } else if (std::find(std::begin(kForeignVariables), std::end(kForeignVariables), name) ==
+               std::end(kForeignVariables)) {
       settings.unknown_variables.push_back(name);
     }
   }
@@ -240,12 +249,14 @@ std::vector<std::pair<std::string, std::string>> Environment() {
 std::string HelpText() {
   std::string text =
       "lossd: evaluates loss functions and their gradients over gRPC.\n\n"
-      "Each flag is also an environment variable, LOSSD_ and the name in capitals, and a line --name=value of the file\n"
+      "Each flag is also an environment variable, LOSSD_ and the name in capitals, and a line --name=value of the "
+      "file\n"
       "that --flagfile names. The command line wins over the environment, and the environment over the file.\n\n";
   for (const char* name : kFlags) {
     const absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
     const std::string fallback = flag->DefaultValue();
-    text += fmt::format("  --{}{}\n      {}\n", name, fallback.empty() ? "" : fmt::format("={}", fallback), flag->Help());
+    text +=
+        fmt::format("  --{}{}\n      {}\n", name, fallback.empty() ? "" : fmt::format("={}", fallback), flag->Help());
   }
   text += "  --flagfile\n      File of flags, one a line; # begins a comment.\n";
   text += "  --help, --version\n      Show this text, or what this binary is, and exit.\n";

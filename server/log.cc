@@ -15,20 +15,29 @@ LogFormat log_format = LogFormat::kText;  // set once, by InitLog
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
-// Bytes of the UTF-8 character that `text` begins with; 0 where it begins with none (RFC 3629: neither overlong forms nor
-// surrogates).
+// Bytes of the UTF-8 character that `text` begins with; 0 where it begins with none (RFC 3629: neither overlong forms
+// nor surrogates).
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const unsigned first = byte(0);
-  const size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xC2 ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
   }
@@ -62,13 +71,15 @@ void AppendQuoted(std::string_view text, std::string* line) {
 
 bool NeedsQuotes(std::string_view text) {
   for (const char c : text) {
-    if (c <= ' ' || c == '"' || c == '\\' || c == '=' || c == 0x7F) return true;  // c <= ' ' also takes in every byte from 0x80 on
+    if (c <= ' ' || c == '"' || c == '\\' || c == '=' || c == 0x7F)
+      return true;  // c <= ' ' also takes in every byte from 0x80 on
   }
   return text.empty();
 }
 
 void LogFromGrpc(gpr_log_func_args* args) {
-  const LogLevel level = args->severity == GPR_LOG_SEVERITY_ERROR  ? LogLevel::kWarning  // what fails for us, we say ourselves
+  const LogLevel level = args->severity == GPR_LOG_SEVERITY_ERROR
+                             ? LogLevel::kWarning  // what fails for us, we say ourselves
                          : args->severity == GPR_LOG_SEVERITY_INFO ? LogLevel::kInfo
                                                                    : LogLevel::kDebug;
   Log(level, "grpc", {{"text", args->message}, {"file", args->file}, {"line", args->line}});

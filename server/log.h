@@ -5,8 +5,8 @@
 //   2026-01-31T12:00:00.000Z warning call failed method=/a.B/C peer=ipv4:127.0.0.1:4711 bytes=42
 //   {"time":"2026-01-31T12:00:00.000Z","level":"warning","message":"call failed","method":"/a.B/C",...,"bytes":42}
 //
-// The message is a constant; whatever varies is a field. Fields are escaped, never pasted: a peer cannot break a line in
-// two or forge another. Thread-safe.
+// The message is a constant; whatever varies is a field. Fields are escaped, never pasted: a peer cannot break a line
+// in two or forge another. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -26,18 +26,17 @@ enum class LogFormat { kText, kJson };
 class LogValue {
  public:
   template <class T>
-    requires std::integral<T>
-  LogValue(T value) {  // NOLINT(google-explicit-constructor): fields read as a list of pairs
+  requires std::integral<T> LogValue(T value) {  // NOLINT(google-explicit-constructor): fields read as a list of pairs
     if constexpr (std::same_as<T, bool>) {
       value_ = value;
     } else {
       value_ = static_cast<int64_t>(value);
     }
   }
-  LogValue(double value) : value_(value) {}                                      // NOLINT(google-explicit-constructor)
-  LogValue(std::string_view value) : value_(value) {}                            // NOLINT(google-explicit-constructor)
-  LogValue(const char* value) : value_(std::string_view(value)) {}               // NOLINT(google-explicit-constructor)
-  LogValue(const std::string& value) : value_(std::string_view(value)) {}        // NOLINT(google-explicit-constructor)
+  LogValue(double value) : value_(value) {}                                // NOLINT(google-explicit-constructor)
+  LogValue(std::string_view value) : value_(value) {}                      // NOLINT(google-explicit-constructor)
+  LogValue(const char* value) : value_(std::string_view(value)) {}         // NOLINT(google-explicit-constructor)
+  LogValue(const std::string& value) : value_(std::string_view(value)) {}  // NOLINT(google-explicit-constructor)
 
   void AppendText(std::string* line) const;
   void AppendJson(std::string* line) const;

@@ -44,28 +44,32 @@ fs::path GroupPath(const fs::path& root, const std::string& controller) {
 
 // The smallest of `read` over a group and those above it: each of them is a limit. In a container the path may be the
 // host's and the files lie at the mount's root: the walk ends there.
-std::optional<double> Tightest(const fs::path& mount, fs::path group, const std::function<std::optional<double>(const fs::path&)>& read) {
+std::optional<double> Tightest(const fs::path& mount, fs::path group,
+                               const std::function<std::optional<double>(const fs::path&)>& read) {
   std::optional<double> tightest;
   while (true) {
-    if (const auto limit = read(mount / group); limit.has_value()) tightest = std::min(*limit, tightest.value_or(*limit));
+    if (const auto limit = read(mount / group); limit.has_value())
+      tightest = std::min(*limit, tightest.value_or(*limit));
     if (group.empty() || group == group.parent_path()) return tightest;
     group = group.parent_path();
   }
 }
 
 std::optional<double> CpuLimit(const fs::path& root) {
-  const auto v2 = Tightest(root / "sys/fs/cgroup", GroupPath(root, ""), [](const fs::path& group) -> std::optional<double> {
-    double period = 0;
-    const auto quota = ReadNumber(group / "cpu.max", &period);
-    if (!quota.has_value() || *quota <= 0 || period <= 0) return std::nullopt;
-    return *quota / period;
-  });
+  const auto v2 =
+      Tightest(root / "sys/fs/cgroup", GroupPath(root, ""), [](const fs::path& group) -> std::optional<double> {
+        double period = 0;
+        const auto quota = ReadNumber(group / "cpu.max", &period);
+        if (!quota.has_value() || *quota <= 0 || period <= 0) return std::nullopt;
+        return *quota / period;
+      });
   if (v2.has_value()) return v2;
-  return Tightest(root / "sys/fs/cgroup/cpu", GroupPath(root, "cpu"), [](const fs::path& group) -> std::optional<double> {
-    const auto quota = ReadNumber(group / "cpu.cfs_quota_us"), period = ReadNumber(group / "cpu.cfs_period_us");
-    if (!quota.has_value() || !period.has_value() || *quota <= 0 || *period <= 0) return std::nullopt;
-    return *quota / *period;
-  });
+  return Tightest(
+      root / "sys/fs/cgroup/cpu", GroupPath(root, "cpu"), [](const fs::path& group) -> std::optional<double> {
+        const auto quota = ReadNumber(group / "cpu.cfs_quota_us"), period = ReadNumber(group / "cpu.cfs_period_us");
+        if (!quota.has_value() || !period.has_value() || *quota <= 0 || *period <= 0) return std::nullopt;
+        return *quota / *period;
+      });
 }
 
 std::optional<double> MemoryLimit(const fs::path& root) {
@@ -81,8 +85,9 @@ std::optional<double> MemoryLimit(const fs::path& root) {
 Machine DetectMachine(const fs::path& root) {
   cpu_set_t affinity;
   CPU_ZERO(&affinity);
-  double cores = sched_getaffinity(0, sizeof(affinity), &affinity) == 0 ? CPU_COUNT(&affinity)
-                                                                        : static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+  double cores = sched_getaffinity(0, sizeof(affinity), &affinity) == 0
+                     ? CPU_COUNT(&affinity)
+                     : static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
   // Half a core is rounded up: a thread more than the quota waits; a thread less leaves a part of it unused.
   if (const auto limit = CpuLimit(root); limit.has_value()) cores = std::min(cores, std::ceil(*limit));
 

@@ -7,7 +7,7 @@
 namespace lossd::server {
 
 struct Machine {
-  int cores = 1;            // whole ones, at least 1
+  int cores = 1;  // whole ones, at least 1
   size_t memory_bytes = 0;
 };
 

@@ -68,10 +68,13 @@ int Serve(const Settings& settings, const ServerOptions& options) {
     const int second = WaitForSignal();
     Log(LogLevel::kWarning, "second signal, exiting at once", {{"name", sigabbrev_np(second)}});
     _exit(kExitSignal + second);
-  }).detach();
+  })
+      .detach();
 
   (*server)->Drain();
-  return EXIT_SUCCESS;
+  // Nothing is left to be done. Without destructors, because the metrics' web server looks only every two seconds
+  // whether it should end, and an orchestrator waits for us.
+  std::_Exit(EXIT_SUCCESS);
 }
 
 int Main(int argc, char** argv) {
@@ -91,8 +94,8 @@ int Main(int argc, char** argv) {
   }
   if (settings->action == Action::kShowVersion) {
     const BuildInfo build = GetBuildInfo();
-    std::printf("lossd %s (gRPC %s, Protobuf %s, %s)\n", build.version.c_str(), build.grpc.c_str(), build.protobuf.c_str(),
-                build.simd.c_str());
+    std::printf("lossd %s (gRPC %s, Protobuf %s, %s)\n", build.version.c_str(), build.grpc.c_str(),
+                build.protobuf.c_str(), build.simd.c_str());
     return EXIT_SUCCESS;
   }
 

@@ -18,19 +18,21 @@ namespace {
 // Seconds: the latency buckets of gRFC A66 (OpenTelemetry metrics for gRPC).
 const prometheus::Histogram::BucketBoundaries& LatencyBuckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets = {
-      0,     0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008,
-      0.01,  0.013,   0.016,   0.02,   0.025,  0.03,   0.04,   0.05,  0.065, 0.08,  0.1,   0.13,  0.16,  0.2,
-      0.25,  0.3,     0.4,     0.5,    0.65,   0.8,    1,      2,     5,     10,    20,    50,    100};
+      0,    0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008,
+      0.01, 0.013,   0.016,   0.02,   0.025,  0.03,   0.04,   0.05,  0.065, 0.08,  0.1,   0.13,  0.16,  0.2,
+      0.25, 0.3,     0.4,     0.5,    0.65,   0.8,    1,      2,     5,     10,    20,    50,    100};
   return kBuckets;
 }
 
 // By code, spelled as in the metrics of gRPC's other languages, for which dashboards exist.
 constexpr std::array<const char*, MethodSeries::kNumCodes> kCodes = {
-    "OK",           "Canceled",         "Unknown",          "InvalidArgument",    "DeadlineExceeded", "NotFound",
-    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",          "OutOfRange",
-    "Unimplemented", "Internal",         "Unavailable",       "DataLoss",           "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
-prometheus::Family<prometheus::Counter>& NewCounter(prometheus::Registry& registry, const char* name, const char* help) {
+prometheus::Family<prometheus::Counter>& NewCounter(prometheus::Registry& registry, const char* name,
+                                                    const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
 
@@ -80,11 +82,13 @@ Metrics::Metrics(const BuildInfo& build, const Admission& admission)
     : registry_(std::make_shared<prometheus::Registry>()),
       sampled_(std::make_shared<Sampled>(admission)),
       families_(std::make_unique<Families>(*registry_)) {
-  auto& refused = NewCounter(*registry_, "lossd_rejected_total", "Calls turned away before they were decoded, by reason.");
+  auto& refused =
+      NewCounter(*registry_, "lossd_rejected_total", "Calls turned away before they were decoded, by reason.");
   for (size_t i = 0; i < kNumRefusals; ++i) {
     refused_[i] = &refused.Add({{"reason", std::string(Name(static_cast<Refusal>(i)))}});
   }
-  shards_ = &NewCounter(*registry_, "lossd_shards_total", "Shards, the units that threads take, of evaluated requests.").Add({});
+  shards_ = &NewCounter(*registry_, "lossd_shards_total", "Shards, the units that threads take, of evaluated requests.")
+                 .Add({});
   auto& elements = NewCounter(*registry_, "lossd_elements_total", "Elements of y_pred in evaluated requests.");
   for (const Loss& loss : AllLosses()) {
     const std::string name(loss.contract->name);

@@ -1,7 +1,8 @@
 // What Prometheus is told. Series are made once, at the start; a call touches handles alone.
 //
-// The names of gRPC's own ecosystem (grpc_server_*; codes are spelled as there, "InvalidArgument") come with the buckets of
-// gRFC A66. What is ours begins with lossd_. Calls that gRPC serves itself (health, reflection, channelz) are not counted.
+// The names of gRPC's own ecosystem (grpc_server_*; codes are spelled as there, "InvalidArgument") come with the
+// buckets of gRFC A66. What is ours begins with lossd_. Calls that gRPC serves itself (health, reflection, channelz)
+// are not counted.
 #pragma once
 
 #include <prometheus/counter.h>

@@ -26,10 +26,10 @@ absl::StatusOr<ServerOptions> Resolve(ServerOptions options, const Machine& mach
   const size_t largest = options.max_inflight_bytes / kGradientReserveFactor;
   if (options.max_message_bytes == 0) options.max_message_bytes = std::min(kDefaultMessageBytes, largest);
   if (options.max_message_bytes > largest) {
-    return absl::InvalidArgumentError(
-        fmt::format("--max_message_bytes={} does not fit --max_inflight_bytes={}: a Gradient call takes up to {} times its "
-                    "message; expected at most {}",
-                    options.max_message_bytes, options.max_inflight_bytes, kGradientReserveFactor, largest));
+    return absl::InvalidArgumentError(fmt::format(
+        "--max_message_bytes={} does not fit --max_inflight_bytes={}: a Gradient call takes up to {} times its "
+        "message; expected at most {}",
+        options.max_message_bytes, options.max_inflight_bytes, kGradientReserveFactor, largest));
   }
   return options;
 }

@@ -12,8 +12,8 @@
 
 namespace lossd::server {
 
-// Worst case of a call, as a multiple of its request message: the message, an output per item (at most as large as y_pred),
-// and, for Gradient, a gradient as large as y_pred. Scratch is small beside them.
+// Worst case of a call, as a multiple of its request message: the message, an output per item (at most as large as
+// y_pred), and, for Gradient, a gradient as large as y_pred. Scratch is small beside them.
 inline constexpr size_t kEvaluateReserveFactor = 2;
 inline constexpr size_t kGradientReserveFactor = 3;
 
@@ -31,9 +31,9 @@ struct ServerOptions {
   std::chrono::milliseconds drain_timeout{8'000};
 };
 
-// Fills in what depends on the machine: threads = cores, queues = cores / 4, in-flight bytes = a quarter of the memory and
-// at most 4 GiB, message bytes = 64 MiB or what lets one call of the largest kind fit. INVALID_ARGUMENT where a message of
-// the size that was asked for would not fit.
+// Fills in what depends on the machine: threads = cores, queues = cores / 4, in-flight bytes = a quarter of the memory
+// and at most 4 GiB, message bytes = 64 MiB or what lets one call of the largest kind fit. INVALID_ARGUMENT where a
+// message of the size that was asked for would not fit.
 absl::StatusOr<ServerOptions> Resolve(ServerOptions options, const Machine& machine);
 
 }  // namespace lossd::server

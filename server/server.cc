@@ -8,30 +8,36 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
 namespace {
+
+using std::chrono::steady_clock;
 
 constexpr char kService[] = "lossd.v1.LossService";
 
 // Requests of ListLosses and DescribeLoss: a name. Their answers stay below the overhead that every call is reserved.
 constexpr size_t kCatalogueRequestBytes = 4 << 10;
 
-// What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it closes
-// connections and hits honest callers too.
+// What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it
+// closes connections and hits honest callers too.
 constexpr size_t kQuotaFactor = 2;
 
 // Warnings about calls a second.
 constexpr int kCallWarningsASecond = 10;
 
-// How long no call of ours must have run before a drain closes the streams that are left (health watches, reflection):
-// time for a call that was sent before its client heard of the end.
-constexpr std::chrono::milliseconds kDrainQuiet{250};
+// A drain takes the callers to be quiet when nothing has happened for this long: more than the round trip of any caller
+// that is near enough to care for. Callers that send without waiting for answers are not waited for longer than the
+// second.
+constexpr std::chrono::milliseconds kQuiet{50}, kLongestHold{500};
+constexpr std::chrono::milliseconds kPoll{2};
 
 // gRPC's plugins are process-wide, and make no use of being initialised twice.
 void InitPlugins() {
@@ -42,6 +48,19 @@ void InitPlugins() {
     return true;
   }();
   (void)once;
+}
+
+// Returns when `activity` has not changed for kQuiet, or at `deadline`.
+void WaitUntilQuiet(steady_clock::time_point deadline, absl::FunctionRef<uint64_t()> activity) {
+  uint64_t last = activity();
+  auto since = steady_clock::now();
+  for (auto now = since; now < deadline && now - since < kQuiet; now = steady_clock::now()) {
+    if (const uint64_t current = activity(); current != last) {
+      last = current;
+      since = now;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
 }
 
 std::string WithPort(const std::string& address, int port) {
@@ -56,7 +75,8 @@ Server::Server(const ServerOptions& options)
       admission_(options.max_inflight_bytes, options.max_waiting_calls),
       metrics_(build_, admission_),
       executor_(options.num_threads),
-      handlers_{executor_, [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
+      handlers_{executor_,
+                [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
       transport_(Methods(), Observe("unary", "other", "other"), admission_,
                  {.num_queues = options.num_queues, .stall_timeout = options.stall_timeout}) {}
 
@@ -94,7 +114,8 @@ absl::Status Server::Listen() {
   for (size_t i = 0; i < ports.size(); ++i) {
     builder.AddListeningPort(options_.listen_addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
   }
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // or a second server on the port would take half of the calls
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                             0);  // or a second server on the port would take half of the calls
   grpc::ResourceQuota quota("lossd");
   quota.Resize(options_.max_inflight_bytes * kQuotaFactor);
   builder.SetResourceQuota(quota);
@@ -102,8 +123,9 @@ absl::Status Server::Listen() {
   transport_.Register(builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) {
-    return absl::UnavailableError(fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
-                                              fmt::join(options_.listen_addresses, ",")));
+    return absl::UnavailableError(
+        fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
+                    fmt::join(options_.listen_addresses, ",")));
   }
   transport_.Start();
   for (size_t i = 0; i < ports.size(); ++i) addresses_.push_back(WithPort(options_.listen_addresses[i], ports[i]));
@@ -133,10 +155,12 @@ std::vector<Method> Server::Methods() {
                   .observer = Observe("bidi_stream", kService, name)};
   };
   return {
-      unary("Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
-            kEvaluateReserveFactor),
-      unary("Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
-            kGradientReserveFactor),
+      unary(
+          "Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
+          kEvaluateReserveFactor),
+      unary(
+          "Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
+          kGradientReserveFactor),
       unary("ListLosses", ListLosses, kCatalogueRequestBytes, 1),
       unary("DescribeLoss", DescribeLoss, kCatalogueRequestBytes, 1),
       stream("EvaluateStream", "send the requests as Evaluate calls"),
@@ -145,23 +169,28 @@ std::vector<Method> Server::Methods() {
 }
 
 void Server::Drain() {
-  using std::chrono::system_clock;
   drained_ = true;
   Log(LogLevel::kInfo, "drain begins",
-      {{"calls", transport_.num_calls()}, {"delay_ms", options_.drain_delay.count()}, {"timeout_ms", options_.drain_timeout.count()}});
+      {{"calls", transport_.num_calls()},
+       {"delay_ms", options_.drain_delay.count()},
+       {"timeout_ms", options_.drain_timeout.count()}});
   grpc_->GetHealthCheckService()->SetServingStatus(false);
   std::this_thread::sleep_for(options_.drain_delay);
 
-  std::thread closer([this, deadline = std::chrono::steady_clock::now() + options_.drain_timeout] {
-    // Streams of gRPC's own services would keep Shutdown waiting until its deadline, with no call of ours left.
-    auto quiet_since = std::chrono::steady_clock::now();
-    for (auto now = quiet_since; now < deadline && now - quiet_since < kDrainQuiet; now = std::chrono::steady_clock::now()) {
-      if (transport_.num_calls() > 0) quiet_since = now;
-      std::this_thread::sleep_for(kDrainQuiet / 10);
-    }
+  const auto deadline = steady_clock::now() + options_.drain_timeout;
+  transport_.Hold();
+  WaitUntilQuiet(std::min(deadline, steady_clock::now() + kLongestHold), [this] { return transport_.activity(); });
+  std::thread closer([this, deadline] {
+    while (!transport_.closed()) std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kQuiet);  // for connections to be told
+    transport_.Release();
+    // Streams of gRPC's own services (health watches, reflection) would keep Shutdown waiting until its deadline, with
+    // no call of ours left.
+    while (transport_.num_calls() > 0 && steady_clock::now() < deadline) std::this_thread::sleep_for(kPoll);
+    WaitUntilQuiet(deadline, [this] { return transport_.activity(); });
     grpc_server_cancel_all_calls(grpc_->c_server());
   });
-  grpc_->Shutdown(system_clock::now() + options_.drain_timeout);
+  grpc_->Shutdown(std::chrono::system_clock::now() + (deadline - steady_clock::now()));
   closer.join();
   transport_.Stop();
   Log(LogLevel::kInfo, "drain ends", {});

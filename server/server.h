@@ -37,9 +37,9 @@ class Server {
   const Metrics& metrics() const { return metrics_; }
   const Admission& admission() const { return admission_; }
 
-  // Ends the service and loses no call on the way: health says NOT_SERVING; after the drain delay no new calls are taken,
-  // and calls that run or wait may finish; at the drain timeout those that are left are cancelled. Returns when all are
-  // gone. At most once.
+  // Ends the service and loses no call on the way: health says NOT_SERVING; after the drain delay no new calls are
+  // taken, and calls that run or wait may finish; at the drain timeout those that are left are cancelled. Returns when
+  // all are gone. At most once.
   void Drain();
 
  private:

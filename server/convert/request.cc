@@ -17,26 +17,29 @@ absl::Status NotServed(std::string_view field, std::string_view what) {
   return absl::UnimplementedError(fmt::format("{}: {}", field, what));
 }
 
-// Parts of the contract that this server does not serve yet. Each says so, rather than being passed over: a caller who set
-// them would get numbers that do not mean what was asked for.
+// Parts of the contract that this server does not serve yet. Each says so, rather than being passed over: a caller who
+// set them would get numbers that do not mean what was asked for.
 absl::Status CheckServed(const v1::GradientRequest& message, bool gradient) {
-  if (message.has_objective()) return NotServed("objective", "weighted sums of losses are not served yet; name one loss");
+  if (message.has_objective())
+    return NotServed("objective", "weighted sums of losses are not served yet; name one loss");
   if (message.has_class_weight()) return NotServed("class_weight", "not served yet; fold it into sample_weight");
   if (message.has_pos_weight()) return NotServed("pos_weight", "not served yet");
   const v1::Options& options = message.options();
   if (options.convention() == v1::KERAS || options.convention() == v1::TORCH || options.convention() == v1::OPTAX) {
-    return NotServed("options.convention",
-                     fmt::format("{} is not served yet; set the options that it stands for", v1::Convention_Name(options.convention())));
+    return NotServed("options.convention", fmt::format("{} is not served yet; set the options that it stands for",
+                                                       v1::Convention_Name(options.convention())));
   }
   if (options.label_smoothing() != 0) return NotServed("options.label_smoothing", "not served yet; expected 0");
   if (options.has_ignore_index()) return NotServed("options.ignore_index", "not served yet; send a mask");
   if (options.has_axis() && options.axis() != -1) {
-    return NotServed("options.axis", fmt::format("{} is not served yet; the class axis is the last one, -1", options.axis()));
+    return NotServed("options.axis",
+                     fmt::format("{} is not served yet; the class axis is the last one, -1", options.axis()));
   }
   if (!gradient) return absl::OkStatus();
   for (const std::string& input : message.with_respect_to()) {
     if (input != "y_pred") {
-      return NotServed("with_respect_to", fmt::format("\"{}\" is not served yet; expected \"y_pred\"", input.substr(0, kMaxEcho)));
+      return NotServed("with_respect_to",
+                       fmt::format("\"{}\" is not served yet; expected \"y_pred\"", input.substr(0, kMaxEcho)));
     }
   }
   if (message.hessian_diagonal()) return NotServed("hessian_diagonal", "not served yet");
@@ -60,7 +63,8 @@ absl::Status Choose(std::string_view field, int given, const Choice<T> (&choices
       return absl::OkStatus();
     }
   }
-  return absl::InvalidArgumentError(fmt::format("options.{}: {} is no value of this enum; expected 0 to {}", field, given, kCount));
+  return absl::InvalidArgumentError(
+      fmt::format("options.{}: {} is no value of this enum; expected 0 to {}", field, given, kCount));
 }
 
 absl::Status ConvertOptions(const v1::Options& message, Options* options) {
@@ -78,7 +82,8 @@ absl::Status ConvertOptions(const v1::Options& message, Options* options) {
                                                             {v1::ERROR, NonFinitePolicy::kError}};
   constexpr Choice<EmptyPolicy> kEmptyPolicies[] = {{v1::ZERO, EmptyPolicy::kZero}, {v1::NAN_VALUE, EmptyPolicy::kNan}};
   // The others were answered by CheckServed.
-  constexpr Choice<bool> kConventions[] = {{v1::LOSSD, true}, {v1::KERAS, false}, {v1::TORCH, false}, {v1::OPTAX, false}};
+  constexpr Choice<bool> kConventions[] = {
+      {v1::LOSSD, true}, {v1::KERAS, false}, {v1::TORCH, false}, {v1::OPTAX, false}};
 
   Divisor divisor = Divisor::kCount;
   bool lossd_convention = true;
@@ -98,7 +103,8 @@ absl::Status ConvertOptions(const v1::Options& message, Options* options) {
   return absl::OkStatus();
 }
 
-absl::Status ConvertParams(const google::protobuf::Struct& message, std::vector<std::pair<std::string, double>>* params) {
+absl::Status ConvertParams(const google::protobuf::Struct& message,
+                           std::vector<std::pair<std::string, double>>* params) {
   for (const auto& [name, value] : message.fields()) {
     if (value.kind_case() != google::protobuf::Value::kNumberValue) {
       return absl::InvalidArgumentError(fmt::format("params.{}: not a number", name.substr(0, kMaxEcho)));

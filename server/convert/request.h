@@ -1,7 +1,8 @@
 // From the wire to core: what a caller sent, as core's Request.
 //
-// Translation alone: fields that this server does not serve yet are answered here (UNIMPLEMENTED, with a sentence), values
-// that have no counterpart in core are errors here (INVALID_ARGUMENT, naming the field); everything else is MakeProblem's.
+// Translation alone: fields that this server does not serve yet are answered here (UNIMPLEMENTED, with a sentence),
+// values that have no counterpart in core are errors here (INVALID_ARGUMENT, naming the field); everything else is
+// MakeProblem's.
 #pragma once
 
 #include <deque>

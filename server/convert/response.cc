@@ -28,7 +28,8 @@ void SetTensor(const Problem& problem, const Shape& shape, const grpc::Slice& by
 
 grpc::Slice NewOutput(size_t bytes) {
   if (bytes == 0) return {};
-  const size_t rounded = (bytes + kOutputAlignment - 1) / kOutputAlignment * kOutputAlignment;  // aligned_alloc asks for it
+  const size_t rounded =
+      (bytes + kOutputAlignment - 1) / kOutputAlignment * kOutputAlignment;  // aligned_alloc asks for it
   void* memory = std::aligned_alloc(kOutputAlignment, rounded);
   if (memory == nullptr) throw std::bad_alloc();
   return {memory, bytes, std::free};

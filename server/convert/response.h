@@ -15,9 +15,9 @@ namespace lossd::server {
 // Empty for 0 bytes.
 grpc::Slice NewOutput(size_t bytes);
 
-// Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. `per_item` and
-// `gradient` are the outputs that were filled, and are sent as they lie; empty ones belong to tensors without elements, or
-// to outputs that the problem does not have.
+// Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. `per_item`
+// and `gradient` are the outputs that were filled, and are sent as they lie; empty ones belong to tensors without
+// elements, or to outputs that the problem does not have.
 grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const grpc::Slice& per_item,
                             const grpc::Slice& gradient);
 

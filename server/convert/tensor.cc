@@ -19,15 +19,24 @@ absl::Status Invalid(std::string_view name, const std::string& what) {
 
 std::optional<DType> FromWire(v1::DType dtype) {
   switch (dtype) {
-    case v1::F32: return DType::kF32;
-    case v1::F64: return DType::kF64;
-    case v1::F16: return DType::kF16;
-    case v1::BF16: return DType::kBF16;
-    case v1::I32: return DType::kI32;
-    case v1::I64: return DType::kI64;
-    case v1::U8: return DType::kU8;
-    case v1::BOOL: return DType::kBool;
-    default: return std::nullopt;
+    case v1::F32:
+      return DType::kF32;
+    case v1::F64:
+      return DType::kF64;
+    case v1::F16:
+      return DType::kF16;
+    case v1::BF16:
+      return DType::kBF16;
+    case v1::I32:
+      return DType::kI32;
+    case v1::I64:
+      return DType::kI64;
+    case v1::U8:
+      return DType::kU8;
+    case v1::BOOL:
+      return DType::kBool;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -38,8 +47,8 @@ Segment AsSegment(const google::protobuf::RepeatedField<T>& values) {
 
 // The integers of a list in a narrower type, where each of them fits.
 template <class T>
-absl::StatusOr<Segment> Narrow(std::string_view name, const google::protobuf::RepeatedField<int64_t>& values, DType dtype,
-                                ConvertedValues* converted) {
+absl::StatusOr<Segment> Narrow(std::string_view name, const google::protobuf::RepeatedField<int64_t>& values,
+                               DType dtype, ConvertedValues* converted) {
   std::vector<std::byte>& bytes = converted->emplace_back(values.size() * sizeof(T));
   for (int i = 0; i < values.size(); ++i) {
     if (values[i] < std::numeric_limits<T>::min() || values[i] > std::numeric_limits<T>::max()) {
@@ -53,7 +62,7 @@ absl::StatusOr<Segment> Narrow(std::string_view name, const google::protobuf::Re
 
 struct List {
   std::string_view field;
-  DType natural;        // the dtype where none was given
+  DType natural;  // the dtype where none was given
   size_t count;
 };
 
@@ -66,9 +75,15 @@ absl::StatusOr<TensorView> ListView(std::string_view name, const v1::Tensor& mes
   }
   Segment segment;
   switch (message.data_case()) {
-    case v1::Tensor::kFloats: segment = AsSegment(message.floats().values()); break;
-    case v1::Tensor::kDoubles: segment = AsSegment(message.doubles().values()); break;
-    case v1::Tensor::kBools: segment = AsSegment(message.bools().values()); break;
+    case v1::Tensor::kFloats:
+      segment = AsSegment(message.floats().values());
+      break;
+    case v1::Tensor::kDoubles:
+      segment = AsSegment(message.doubles().values());
+      break;
+    case v1::Tensor::kBools:
+      segment = AsSegment(message.bools().values());
+      break;
     default:
       if (!narrowed) {
         segment = AsSegment(message.ints().values());

@@ -10,8 +10,8 @@
 
 namespace lossd::server {
 
-// Finishes `call` with what `work` returns. Nothing is thrown past it: memory that is not to be had is RESOURCE_EXHAUSTED
-// for this caller, not the end of the server; any other exception is a bug of ours, INTERNAL.
+// Finishes `call` with what `work` returns. Nothing is thrown past it: memory that is not to be had is
+// RESOURCE_EXHAUSTED for this caller, not the end of the server; any other exception is a bug of ours, INTERNAL.
 void Answer(UnaryCall& call, absl::FunctionRef<absl::StatusOr<grpc::ByteBuffer>()> work);
 
 // A small message without tensors.

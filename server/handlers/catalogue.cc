@@ -1,6 +1,6 @@
+#include "server/convert/catalogue.h"
 #include "core/registry.h"
 #include "lossd/v1/catalogue.pb.h"
-#include "server/convert/catalogue.h"
 #include "server/handlers/answer.h"
 #include "server/handlers/handlers.h"
 

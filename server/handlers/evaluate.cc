@@ -43,7 +43,8 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, b
   // Settle: what was reserved for the worst case becomes what this call takes.
   const Plan plan = MakePlan(*problem);
   if (!call.Settle(ExactBytes(call, message, converted, *problem, plan, context.executor.num_threads()))) {
-    return absl::ResourceExhaustedError("the server is at its memory budget, and this call takes more than it declared");
+    return absl::ResourceExhaustedError(
+        "the server is at its memory budget, and this call takes more than it declared");
   }
 
   // Evaluate, into the memory that will be sent.

@@ -14,14 +14,15 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// What a call takes beside its message: its own object, its headers, and what HTTP/2 flow control lets a peer send ahead
-// while the call waits (64 KiB is the initial window of a stream).
+// What a call takes beside its message: its own object, its headers, and what HTTP/2 flow control lets a peer send
+// ahead while the call waits (64 KiB is the initial window of a stream).
 constexpr size_t kCallOverheadBytes = 64 << 10;
 
-// When a refused caller may come back. gRPC clients do not add jitter to a server's pushback, so the answers are spread:
-// callers refused together would otherwise return together.
+// When a refused caller may come back. gRPC clients do not add jitter to a server's pushback, so the answers are
+// spread: callers refused together would otherwise return together.
 int NextPushbackMs() {
-  constexpr int kMinMs = 50, kSpreadMs = 100, kStrideMs = 61;  // the stride visits all of the spread: 61 and 100 are coprime
+  constexpr int kMinMs = 50, kSpreadMs = 100,
+                kStrideMs = 61;  // the stride visits all of the spread: 61 and 100 are coprime
   static std::atomic<unsigned> count{0};
   return kMinMs + static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) * kStrideMs % kSpreadMs);
 }
@@ -55,8 +56,8 @@ grpc::Status TooLarge(size_t bytes, size_t limit) {
 }  // namespace
 
 std::string_view Name(Refusal refusal) {
-  constexpr std::string_view kNames[kNumRefusals] = {"malformed_size", "too_large", "larger_than_declared", "queue_full",
-                                                     "stalled"};
+  constexpr std::string_view kNames[kNumRefusals] = {"malformed_size", "too_large", "larger_than_declared",
+                                                     "queue_full", "stalled"};
   return kNames[static_cast<size_t>(refusal)];
 }
 
@@ -65,13 +66,15 @@ Call::~Call() = default;
 
 void Call::Post(CallQueue& queue) {
   auto* call = new Call(queue);
-  queue.transport().service_.RequestCall(&call->context_, &call->stream_, queue.queue(), queue.queue(), &call->arrived_);
+  queue.transport().service_.RequestCall(&call->context_, &call->stream_, queue.queue(), queue.queue(),
+                                         &call->arrived_);
 }
 
 void Call::OnEvent(Event event, bool ok) {
   switch (event) {
     case Event::kArrived:
-      if (!ok) {  // the server stops; no further event comes
+      if (!ok) {  // gRPC shuts down; no further event comes
+        queue_.transport().closed_.store(true, std::memory_order_relaxed);
         delete this;
         return;
       }
@@ -94,6 +97,7 @@ void Call::OnEvent(Event event, bool ok) {
       OnDone();
       break;
     case Event::kTick:
+    case Event::kRelease:
       break;
   }
   if (pending_events_ > 0) return;
@@ -101,19 +105,35 @@ void Call::OnEvent(Event event, bool ok) {
   queue_.Remove(position_);
   Transport& transport = queue_.transport();
   delete this;  // gives its bytes back
+  transport.activity_.fetch_add(1, std::memory_order_relaxed);
   if (transport.num_calls_.fetch_sub(1) == 1) transport.num_calls_.notify_all();
 }
 
 void Call::OnArrived() {
   Post(queue_);
-  queue_.transport().num_calls_.fetch_add(1, std::memory_order_relaxed);
+  Transport& transport = queue_.transport();
+  transport.num_calls_.fetch_add(1, std::memory_order_relaxed);
+  transport.activity_.fetch_add(1, std::memory_order_relaxed);
   started_ = steady_clock::now();
   position_ = queue_.Add(this);
-  method_ = &queue_.transport().Find(context_.method());
+  method_ = &transport.Find(context_.method());
   if (method_->observer != nullptr) method_->observer->OnStarted();
+  if (transport.holding_.load(std::memory_order_relaxed)) {
+    Enter(State::kHeld);
+  } else {
+    Begin();
+  }
+}
+
+void Call::GoOn() {
+  if (state_.load(std::memory_order_acquire) == State::kHeld) Begin();
+}
+
+void Call::Begin() {
   if (method_->handler == nullptr) {
-    FinishNow({grpc::StatusCode::UNIMPLEMENTED,
-               method_->unimplemented.empty() ? fmt::format("unknown method {}", context_.method()) : method_->unimplemented});
+    FinishNow({grpc::StatusCode::UNIMPLEMENTED, method_->unimplemented.empty()
+                                                    ? fmt::format("unknown method {}", context_.method())
+                                                    : method_->unimplemented});
     return;
   }
   Admit();
@@ -195,7 +215,10 @@ void Call::Handle() {
 
 void Call::OnDone() {
   cancellation_.Cancel();  // means nothing to a call that has been answered
-  if (state_.load(std::memory_order_acquire) == State::kWaiting && ticket_->Withdraw()) {
+  const State state = state_.load(std::memory_order_acquire);
+  if (state == State::kHeld) {
+    FinishNow(StatusOfCancellation());
+  } else if (state == State::kWaiting && ticket_->Withdraw()) {
     --pending_events_;
     FinishNow(StatusOfCancellation());
   }
@@ -205,8 +228,9 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
   const State state = state_.load(std::memory_order_acquire);
   if (entered_.load(std::memory_order_relaxed) > limit || cancellation_.cancelled()) return;
   if (state == State::kReading) {
-    Refuse(Refusal::kStalled, {grpc::StatusCode::RESOURCE_EXHAUSTED,
-                               "the request message did not arrive in time, while other calls waited for the memory reserved for it"});
+    Refuse(Refusal::kStalled,
+           {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            "the request message did not arrive in time, while other calls waited for the memory reserved for it"});
   } else if (state == State::kFinishing && ticket_.has_value()) {
     if (method_->observer != nullptr) method_->observer->OnRefused(Refusal::kStalled);
     cancellation_.Cancel();
@@ -217,7 +241,8 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
 void Call::Refuse(Refusal refusal, const grpc::Status& status) {
   if (method_->observer != nullptr) method_->observer->OnRefused(refusal);
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
-    context_.AddTrailingMetadata(std::string(kPushbackKey), refusal == Refusal::kTooLarge ? "-1" : std::to_string(NextPushbackMs()));
+    context_.AddTrailingMetadata(std::string(kPushbackKey),
+                                 refusal == Refusal::kTooLarge ? "-1" : std::to_string(NextPushbackMs()));
   }
   FinishNow(status);
 }

@@ -30,11 +30,14 @@ class Call final : public UnaryCall, private EventTarget {
   bool Settle(size_t bytes) override { return ticket_->Settle(bytes); }
   void Finish(const grpc::Status& status, grpc::ByteBuffer response) override;
 
+  // Goes on where it was held. On the queue's thread.
+  void GoOn();
+
   // Ends the call if it has been waiting for its peer since before `limit`. On the queue's thread.
   void EndIfStalled(std::chrono::steady_clock::time_point limit);
 
  private:
-  enum class State { kPosted, kWaiting, kReading, kHandling, kFinishing };
+  enum class State { kPosted, kHeld, kWaiting, kReading, kHandling, kFinishing };
 
   explicit Call(CallQueue& queue);
   ~Call();
@@ -45,6 +48,7 @@ class Call final : public UnaryCall, private EventTarget {
   void OnMessage(bool ok);
   void OnDone();
 
+  void Begin();
   void Admit();
   void Read();
   void Handle();

@@ -10,8 +10,8 @@
 namespace lossd::server {
 namespace {
 
-// Calls asked for in advance. An arrival replaces itself at once, so this is the burst that a queue takes between two turns
-// of its thread without sending gRPC to its list of unmatched calls.
+// Calls asked for in advance. An arrival replaces itself at once, so this is the burst that a queue takes between two
+// turns of its thread without sending gRPC to its list of unmatched calls.
 constexpr int kPostedCalls = 64;
 
 // How often stalled calls are looked for: a fraction of any sensible stall timeout.
@@ -24,12 +24,12 @@ CallQueue::CallQueue(Transport& transport, std::unique_ptr<grpc::ServerCompletio
 
 void CallQueue::Start() {
   for (int i = 0; i < kPostedCalls; ++i) Call::Post(*this);
-  alarm_.Set(queue_.get(), std::chrono::system_clock::now() + kTick, &tick_);
+  tick_alarm_.Set(queue_.get(), std::chrono::system_clock::now() + kTick, &tick_);
   thread_ = std::thread([this] { Run(); });
 }
 
 void CallQueue::Stop() {
-  alarm_.Cancel();
+  tick_alarm_.Cancel();
   queue_->Shutdown();
   if (thread_.joinable()) {
     thread_.join();
@@ -41,6 +41,8 @@ void CallQueue::Stop() {
   }
 }
 
+void CallQueue::Release() { release_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &release_); }
+
 void CallQueue::Run() {
   pthread_setname_np(pthread_self(), "lossd-queue");
   void* tag;
@@ -51,13 +53,17 @@ void CallQueue::Run() {
   }
 }
 
-void CallQueue::OnEvent(Event, bool ok) {
+void CallQueue::OnEvent(Event event, bool ok) {
+  if (event == Event::kRelease) {
+    for (Call* call : calls_) call->GoOn();
+    return;
+  }
   if (!ok) return;  // stopping
   if (transport_.admission_.load().waiting_calls > 0) {
     const auto limit = std::chrono::steady_clock::now() - transport_.options_.stall_timeout;
     for (Call* call : calls_) call->EndIfStalled(limit);
   }
-  alarm_.Set(queue_.get(), std::chrono::system_clock::now() + kTick, &tick_);
+  tick_alarm_.Set(queue_.get(), std::chrono::system_clock::now() + kTick, &tick_);
 }
 
 }  // namespace lossd::server

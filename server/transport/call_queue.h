@@ -13,7 +13,7 @@ namespace lossd::server {
 class Call;
 class Transport;
 
-enum class Event { kArrived, kGranted, kMessage, kFinished, kDone, kTick };
+enum class Event { kArrived, kGranted, kMessage, kFinished, kDone, kTick, kRelease };
 
 class EventTarget {
  public:
@@ -41,6 +41,9 @@ class CallQueue final : private EventTarget {
   void Start();
   void Stop();  // joins the thread
 
+  // Lets the held calls go on; from any thread, once.
+  void Release();
+
   // The calls that have arrived and are not gone. On the queue's thread.
   Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
   void Remove(Position position) { calls_.erase(position); }
@@ -52,7 +55,8 @@ class CallQueue final : private EventTarget {
   Transport& transport_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   EventTag tick_{this, Event::kTick};
-  grpc::Alarm alarm_;
+  EventTag release_{this, Event::kRelease};
+  grpc::Alarm tick_alarm_, release_alarm_;
   std::list<Call*> calls_;
   std::thread thread_;
 };

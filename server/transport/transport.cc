@@ -7,7 +7,8 @@
 
 namespace lossd::server {
 
-Transport::Transport(std::vector<Method> methods, CallObserver* other, Admission& admission, const TransportOptions& options)
+Transport::Transport(std::vector<Method> methods, CallObserver* other, Admission& admission,
+                     const TransportOptions& options)
     : options_(options), admission_(admission), methods_(std::move(methods)) {
   unknown_.observer = other;
   for (const Method& method : methods_) by_name_.emplace(method.name, &method);
@@ -30,6 +31,10 @@ void Transport::Register(grpc::ServerBuilder& builder) {
 
 void Transport::Start() {
   for (const auto& queue : queues_) queue->Start();
+}
+
+void Transport::Release() {
+  for (const auto& queue : queues_) queue->Release();
 }
 
 void Transport::Stop() {

@@ -1,13 +1,14 @@
 // Serves unary methods on completion queues, headers first.
 //
-// Every call of a service whose methods are marked generic arrives at one AsyncGenericService. It surfaces when its headers
-// are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC checks its own
-// limit on messages only after the whole message lies in memory.
+// Every call of a service whose methods are marked generic arrives at one AsyncGenericService. It surfaces when its
+// headers are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC
+// checks its own limit on messages only after the whole message lies in memory.
 //
-//   arrived --ask--> [waiting] --granted--> reading --message--> handling --Finish--> finishing --> gone
+//   arrived --[held]--> ask --[waiting]--> granted --> reading --message--> handling --Finish--> finishing --> gone
 //
 // Invariants
-//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no lock.
+//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no
+//  lock.
 //     Other threads reach it only through Cancellation, Finish, and an alarm on that queue.
 //  2. Nothing on that thread blocks. Handlers may compute there only as long as handing over would take.
 //  3. A call is deleted when its last operation and its done-notification are through, whatever happened in between.
@@ -38,8 +39,8 @@ inline constexpr std::string_view kPushbackKey = "grpc-retry-pushback-ms";
 
 struct TransportOptions {
   int num_queues = 1;
-  // While other calls wait for bytes, a peer that keeps its reservation this long without sending its message, or without
-  // taking its answer, loses it.
+  // While other calls wait for bytes, a peer that keeps its reservation this long without sending its message, or
+  // without taking its answer, loses it.
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);
 };
 
@@ -48,8 +49,8 @@ class CallQueue;
 
 class Transport {
  public:
-  // `other` sees calls of methods that are not in the table (which are answered UNIMPLEMENTED); may be null. `admission`
-  // and the observers outlive the transport.
+  // `other` sees calls of methods that are not in the table (which are answered UNIMPLEMENTED); may be null.
+  // `admission` and the observers outlive the transport.
   Transport(std::vector<Method> methods, CallObserver* other, Admission& admission, const TransportOptions& options);
   ~Transport();  // REQUIRES: Stop was called, or Start never
 
@@ -57,6 +58,18 @@ class Transport {
   void Register(grpc::ServerBuilder& builder);
   // Starts the threads. After BuildAndStart.
   void Start();
+  // From now on calls that arrive are held: they go no further until Release. For a shutdown that loses no call. gRPC
+  // cancels what arrives once Server::Shutdown has begun, also what was on its way before the client could know; so the
+  // callers are made to wait first, and are served when their connections have been told to take no more calls.
+  void Hold() { holding_.store(true, std::memory_order_relaxed); }
+  // Lets held calls go on. Once, after Hold, and before Stop.
+  void Release();
+
+  // Changes whenever a call arrives or is gone.
+  uint64_t activity() const { return activity_.load(std::memory_order_relaxed); }
+  // gRPC has begun to shut down: no further call will arrive.
+  bool closed() const { return closed_.load(std::memory_order_relaxed); }
+
   // Waits for the last call to be gone and ends the threads. After Server::Shutdown has returned.
   void Stop();
 
@@ -76,6 +89,9 @@ class Transport {
   absl::flat_hash_map<std::string_view, const Method*> by_name_;
   grpc::AsyncGenericService service_;
   std::atomic<int64_t> num_calls_{0};
+  std::atomic<uint64_t> activity_{0};
+  std::atomic<bool> holding_{false};
+  std::atomic<bool> closed_{false};
   std::vector<std::unique_ptr<CallQueue>> queues_;
 };
 

@@ -17,8 +17,8 @@
 
 namespace lossd::server {
 
-// A call whose message has been read. Handed to a method's handler, which answers it with Finish, once, at any later time
-// and from any thread. The transport owns it; it lives until Finish is called, and not a moment longer.
+// A call whose message has been read. Handed to a method's handler, which answers it with Finish, once, at any later
+// time and from any thread. The transport owns it; it lives until Finish is called, and not a moment longer.
 class UnaryCall {
  public:
   // The request's bytes in order, where the network left them. Valid until Finish.
@@ -44,11 +44,11 @@ using UnaryHandler = std::function<void(UnaryCall&)>;
 
 // Why a call was turned away before its handler saw it.
 enum class Refusal {
-  kMalformedSize,        // `lossd-request-bytes` is not a number
-  kTooLarge,             // larger than the method takes
-  kLargerThanDeclared,   // the message is larger than its headers said
-  kQueueFull,            // no bytes left, and too many wait already
-  kStalled,              // the peer held its reservation without moving, while others waited for it
+  kMalformedSize,       // `lossd-request-bytes` is not a number
+  kTooLarge,            // larger than the method takes
+  kLargerThanDeclared,  // the message is larger than its headers said
+  kQueueFull,           // no bytes left, and too many wait already
+  kStalled,             // the peer held its reservation without moving, while others waited for it
 };
 inline constexpr size_t kNumRefusals = 5;
 std::string_view Name(Refusal refusal);
@@ -74,9 +74,9 @@ class CallObserver {
 };
 
 struct Method {
-  std::string name;  // "/package.Service/Method"
-  UnaryHandler handler;        // empty: the call is answered UNIMPLEMENTED without reading
-  std::string unimplemented;   // the sentence of that answer
+  std::string name;           // "/package.Service/Method"
+  UnaryHandler handler;       // empty: the call is answered UNIMPLEMENTED without reading
+  std::string unimplemented;  // the sentence of that answer
   // Largest request message. Also what a call is taken to send that does not declare its size.
   size_t max_request_bytes = 0;
   // Bytes of a whole call in the worst case (request, response, workspace), as a multiple of its request.

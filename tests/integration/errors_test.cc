@@ -6,9 +6,9 @@
 namespace lossd {
 namespace {
 
+using ::testing::AnyOf;
 using testing::FromJson;
 using testing::GenericCall;
-using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using Code = grpc::StatusCode;
 
@@ -34,14 +34,18 @@ TEST_F(ErrorsTest, NameTheField) {
       {R"({"loss": "binary_crossentropy", )" + tensors + "}", Code::INVALID_ARGUMENT, "input_kind"},
       {R"({"loss": "mse", "options": {"input_kind": "LOGITS"}, )" + tensors + "}", Code::INVALID_ARGUMENT, "LOGITS"},
       {R"({"loss": "mse", "options": {"normalizer": -1}, )" + tensors + "}", Code::INVALID_ARGUMENT, "normalizer"},
-      {R"({"loss": "mse", "options": {"normalizer": 1, "divisor": "COUNT"}, )" + tensors + "}", Code::INVALID_ARGUMENT, "normalizer"},
-      {R"({"loss": "mse", "options": {"reduction": 77}, )" + tensors + "}", Code::INVALID_ARGUMENT, "options.reduction"},
-      {R"({"loss": "mse", "options": {"convention": "KERAS"}, )" + tensors + "}", Code::UNIMPLEMENTED, "options.convention"},
-      {R"({"loss": "mse", "options": {"label_smoothing": 0.1}, )" + tensors + "}", Code::UNIMPLEMENTED, "label_smoothing"},
+      {R"({"loss": "mse", "options": {"normalizer": 1, "divisor": "COUNT"}, )" + tensors + "}", Code::INVALID_ARGUMENT,
+       "normalizer"},
+      {R"({"loss": "mse", "options": {"reduction": 77}, )" + tensors + "}", Code::INVALID_ARGUMENT,
+       "options.reduction"},
+      {R"({"loss": "mse", "options": {"convention": "KERAS"}, )" + tensors + "}", Code::UNIMPLEMENTED,
+       "options.convention"},
+      {R"({"loss": "mse", "options": {"label_smoothing": 0.1}, )" + tensors + "}", Code::UNIMPLEMENTED,
+       "label_smoothing"},
       {R"({"loss": "mse", "y_pred": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT, "y_true"},
       {R"({"loss": "mse", "y_true": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT, "y_pred"},
-      {R"({"loss": "mse", "y_pred": {"ints": {"values": [1]}}, "y_true": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT,
-       "y_pred"},
+      {R"({"loss": "mse", "y_pred": {"ints": {"values": [1]}}, "y_true": {"floats": {"values": [1]}}})",
+       Code::INVALID_ARGUMENT, "y_pred"},
       {R"({"loss": "mse", "y_pred": {"floats": {"values": [1]}}, "y_true": {"doubles": {"values": [1]}}})",
        Code::INVALID_ARGUMENT, "y_true"},
       {R"({"loss": "mse", "y_pred": {"floats": {"values": [1]}}, "y_true": {"floats": {"values": [1, 2]}}})",
@@ -52,11 +56,14 @@ TEST_F(ErrorsTest, NameTheField) {
        Code::INVALID_ARGUMENT, "y_pred"},
       {R"({"loss": "mse", "y_pred": {"dtype": "F32", "shape": [1], "sharedMemory": {}}, "y_true": {"floats": {}}})",
        Code::UNIMPLEMENTED, "shared_memory"},
-      {"{" + mse + tensors + R"(, "sample_weight": {"floats": {"values": [1, 2, 3]}}})", Code::INVALID_ARGUMENT, "sample_weight"},
+      {"{" + mse + tensors + R"(, "sample_weight": {"floats": {"values": [1, 2, 3]}}})", Code::INVALID_ARGUMENT,
+       "sample_weight"},
       {"{" + mse + tensors + R"(, "mask": {"floats": {"values": [1, 1]}}})", Code::INVALID_ARGUMENT, "mask"},
-      {"{" + mse + tensors + R"(, "mask": {"dtype": "BOOL", "shape": [2], "raw": "AQI="}})", Code::INVALID_ARGUMENT, "mask"},
+      {"{" + mse + tensors + R"(, "mask": {"dtype": "BOOL", "shape": [2], "raw": "AQI="}})", Code::INVALID_ARGUMENT,
+       "mask"},
       {"{" + mse + tensors + R"(, "class_weight": {"floats": {"values": [1]}}})", Code::UNIMPLEMENTED, "class_weight"},
-      {"{" + mse + tensors + R"(, "inputs": {"lengths": {"ints": {"values": [1]}}}})", Code::INVALID_ARGUMENT, "lengths"},
+      {"{" + mse + tensors + R"(, "inputs": {"lengths": {"ints": {"values": [1]}}}})", Code::INVALID_ARGUMENT,
+       "lengths"},
       {R"({"objective": {}, )" + tensors + "}", Code::UNIMPLEMENTED, "objective"},
       {R"({"loss": "mse", "options": {"non_finite_policy": "ERROR"}, "y_pred": {"floats": {"values": ["NaN"]}}, )"
        R"("y_true": {"floats": {"values": [1]}}})",

@@ -12,8 +12,8 @@ namespace {
 
 using testing::Eventually;
 using testing::GenericCall;
-using testing::LargeRequest;
 using ::testing::HasSubstr;
+using testing::LargeRequest;
 using Code = grpc::StatusCode;
 
 constexpr size_t kLargeCount = 3'000'000;  // 24 MB: some milliseconds of work on one thread
@@ -39,7 +39,11 @@ TEST_F(LifecycleTest, CancellingStopsTheWork) {
     calls.back()->context().AddMetadata("lossd-request-bytes", std::to_string(bytes.size()));
     calls.back()->Start().Send(bytes);
   }
-  ASSERT_TRUE(Eventually([&] { return Metric("grpc_server_msg_received_total{grpc_method=\"Gradient\",grpc_service=\"lossd.v1.LossService\",grpc_type=\"unary\"}") >= 1; }));
+  ASSERT_TRUE(Eventually([&] {
+    return Metric(
+               "grpc_server_msg_received_total{grpc_method=\"Gradient\",grpc_service=\"lossd.v1.LossService\",grpc_"
+               "type=\"unary\"}") >= 1;
+  }));
   calls.clear();
   EXPECT_TRUE(EventuallyIdle());
   EXPECT_TRUE(Eventually([&] { return Handled("Gradient", "OK") + Handled("Gradient", "Canceled") == 6; }));
@@ -116,7 +120,8 @@ TEST_F(LifecycleTest, AFullQueueRefusesWithAPushback) {
   EXPECT_TRUE(waits.Finish().ok());
 }
 
-// Callers until the server is gone. Every call that got an answer got the right one; those that did not were never begun.
+// Callers until the server is gone. Every call that got an answer got the right one; those that did not were never
+// begun.
 TEST_F(LifecycleTest, DrainingUnderLoadLosesNoCall) {
   constexpr int kThreads = 4;
   std::atomic<int> served = 0, lost = 0;
@@ -134,7 +139,10 @@ TEST_F(LifecycleTest, DrainingUnderLoadLosesNoCall) {
           continue;
         }
         // The connection is refused, or was closed before the call began.
-        if (status.error_code() != Code::UNAVAILABLE) ++lost;
+        if (status.error_code() != Code::UNAVAILABLE) {
+          ++lost;
+          ADD_FAILURE() << status.error_code() << ": " << status.error_message();
+        }
         return;
       }
     });

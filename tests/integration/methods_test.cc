@@ -8,13 +8,13 @@
 namespace lossd {
 namespace {
 
-using testing::FromJson;
-using testing::LargeRequest;
-using testing::SetRaw;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
+using testing::FromJson;
 using ::testing::HasSubstr;
+using testing::LargeRequest;
+using testing::SetRaw;
 using Code = grpc::StatusCode;
 
 class MethodsTest : public testing::ServerTest {
@@ -189,7 +189,8 @@ TEST_F(MethodsTest, ExamplesOfTheCatalogueComeTrue) {
         for (v1::Tensor* tensor : {request.mutable_y_pred(), request.mutable_y_true()}) tensor->add_shape(rows);
         request.mutable_y_pred()->add_shape(example.y_pred_size() / rows);
         if (loss.family() == "row_with_index") {
-          request.mutable_y_true()->mutable_ints()->mutable_values()->Add(example.y_true().begin(), example.y_true().end());
+          request.mutable_y_true()->mutable_ints()->mutable_values()->Add(example.y_true().begin(),
+                                                                          example.y_true().end());
         } else {
           request.mutable_y_true()->add_shape(example.y_true_size());
           *request.mutable_y_true()->mutable_doubles()->mutable_values() = example.y_true();
@@ -223,14 +224,19 @@ TEST_F(MethodsTest, CallsAreCounted) {
   EXPECT_TRUE(testing::Eventually([&] { return Handled("Evaluate", "OK") == 1; }));
   EXPECT_EQ(Metric(R"(lossd_elements_total{dtype="F32",loss="huber"})"), 2);
   EXPECT_EQ(Metric("lossd_shards_total"), 1);
-  EXPECT_EQ(Metric(R"(grpc_server_msg_received_bytes_total{grpc_method="Evaluate",grpc_service="lossd.v1.LossService",grpc_type="unary"})"),
-            FromJson<v1::EvaluateRequest>(kHuber).ByteSizeLong());
+  EXPECT_EQ(
+      Metric(
+          R"(grpc_server_msg_received_bytes_total{grpc_method="Evaluate",grpc_service="lossd.v1.LossService",grpc_type="unary"})"),
+      FromJson<v1::EvaluateRequest>(kHuber).ByteSizeLong());
 }
 
 // Callers that do not know LossService's fields yet, or know more: unknown fields change nothing.
 TEST_F(MethodsTest, UnknownFieldsAreIgnored) {
   std::string bytes = FromJson<v1::EvaluateRequest>(kHuber).SerializeAsString();
-  bytes += std::string("\xA2\x06\x03" "abc", 6);  // field 100, three bytes
+  bytes += std::string(
+      "\xA2\x06\x03"
+      "abc",
+      6);  // field 100, three bytes
   testing::GenericCall call(channel_, "/lossd.v1.LossService/Evaluate");
   EXPECT_TRUE(call.Start().Send(bytes).Finish().ok());
 }

@@ -98,7 +98,8 @@ class ServerTest : public ::testing::Test {
     std::string begin = "\n";
     begin.append(series).append(" ");
     const size_t at = page.find(begin);
-    return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN() : std::stod(page.substr(at + begin.size()));
+    return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN()
+                                   : std::stod(page.substr(at + begin.size()));
   }
   double Handled(const std::string& method, const std::string& code) const {
     return Metric("grpc_server_handled_total{grpc_code=\"" + code + "\",grpc_method=\"" + method +

@@ -108,8 +108,8 @@ TEST_F(AdmissionTest, SettlingUpIsGrantedOnlyWhereItFits) {
   EXPECT_EQ(admission_.load().granted_bytes, 100u);
 }
 
-// Four threads do everything to their tickets in every order; the counts come back to 0, and every waiting ticket is either
-// withdrawn or told.
+// Four threads do everything to their tickets in every order; the counts come back to 0, and every waiting ticket is
+// either withdrawn or told.
 TEST(Admission, EveryGrantIsGivenBackOnceUnderContention) {
   constexpr int kThreads = 4, kRounds = 5000;
   Admission admission(/*budget_bytes=*/1000, /*max_waiting=*/2);

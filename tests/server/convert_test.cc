@@ -97,7 +97,8 @@ TEST(ToResponse, CarriesTheReduction) {
 
 TEST(ToResponse, HasNoValueWithoutReduction) { EXPECT_FALSE(Answer(10, Reduction::kNone, false).has_value()); }
 
-// Small outputs are copied beside their headers, large ones sent as they lie: on both sides of that line, and both at once.
+// Small outputs are copied beside their headers, large ones sent as they lie: on both sides of that line, and both at
+// once.
 TEST(ToResponse, SendsBothOutputsWhateverTheirSize) {
   for (const size_t count : {0u, 1u, 511u, 512u, 513u, 100000u}) {
     Answer(count, Reduction::kNone, true);

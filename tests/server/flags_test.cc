@@ -45,11 +45,12 @@ TEST_F(FlagsTest, DefaultsServeOnLoopback) {
 }
 
 TEST_F(FlagsTest, EveryFlagCanBeSet) {
-  const auto settings = ParseSettings(
-      {"--listen_address=127.0.0.1:1,unix:/tmp/x", "--metrics_address=", "--port_file=/p", "--metrics_port_file=/m",
-       "--threads=3", "--completion_queues=2", "--max_message_bytes=100", "--max_inflight_bytes=1000", "--max_waiting_calls=5",
-       "--stall_timeout_ms=7", "--drain_delay_ms=8", "--drain_timeout_ms=9", "--log_level=debug", "--log_format=json"},
-      {});
+  const auto settings =
+      ParseSettings({"--listen_address=127.0.0.1:1,unix:/tmp/x", "--metrics_address=", "--port_file=/p",
+                     "--metrics_port_file=/m", "--threads=3", "--completion_queues=2", "--max_message_bytes=100",
+                     "--max_inflight_bytes=1000", "--max_waiting_calls=5", "--stall_timeout_ms=7", "--drain_delay_ms=8",
+                     "--drain_timeout_ms=9", "--log_level=debug", "--log_format=json"},
+                    {});
   ASSERT_THAT(settings, IsOk());
   EXPECT_THAT(settings->server.listen_addresses, ElementsAre("127.0.0.1:1", "unix:/tmp/x"));
   EXPECT_EQ(settings->server.metrics_address, "");
@@ -69,8 +70,8 @@ TEST_F(FlagsTest, EveryFlagCanBeSet) {
 
 TEST_F(FlagsTest, CommandLineWinsOverEnvironmentAndEnvironmentOverFile) {
   const std::string file = FlagFile("# three\n--threads=1\n  --completion_queues=1\n\n--max_waiting_calls=1\n");
-  const auto settings = ParseSettings({"--threads=3", "--flagfile=" + file},
-                                      {{"LOSSD_THREADS", "2"}, {"LOSSD_COMPLETION_QUEUES", "2"}});
+  const auto settings =
+      ParseSettings({"--threads=3", "--flagfile=" + file}, {{"LOSSD_THREADS", "2"}, {"LOSSD_COMPLETION_QUEUES", "2"}});
   ASSERT_THAT(settings, IsOk());
   EXPECT_EQ(settings->server.num_threads, 3);
   EXPECT_EQ(settings->server.num_queues, 2);
@@ -96,7 +97,8 @@ TEST_F(FlagsTest, LaterValuesWin) {
 }
 
 TEST_F(FlagsTest, UnknownVariablesOfOursAreReported) {
-  const auto settings = ParseSettings({}, {{"LOSSD_TREADS", "2"}, {"LOSSD_ADDRESS", "x"}, {"PATH", "y"}, {"LOSSD_threads", "4"}});
+  const auto settings =
+      ParseSettings({}, {{"LOSSD_TREADS", "2"}, {"LOSSD_ADDRESS", "x"}, {"PATH", "y"}, {"LOSSD_threads", "4"}});
   ASSERT_THAT(settings, IsOk());
   EXPECT_THAT(settings->unknown_variables, ElementsAre("LOSSD_TREADS", "LOSSD_threads"));
 }

@@ -20,9 +20,12 @@ google::protobuf::Struct Parse(const std::string& fields) {
 }
 
 TEST(FormatFields, TextQuotesWhatCouldBeMisread) {
-  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x"}, {"n", 3}, {"t", true}, {"d", 1.5}}), "call a=x n=3 t=true d=1.5");
-  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x y"}, {"b", ""}, {"c", "p=q"}}), R"(call a="x y" b="" c="p=q")");
-  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x\n2026 error forged"}}), R"(call a="x\u000a2026 error forged")");
+  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x"}, {"n", 3}, {"t", true}, {"d", 1.5}}),
+            "call a=x n=3 t=true d=1.5");
+  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x y"}, {"b", ""}, {"c", "p=q"}}),
+            R"(call a="x y" b="" c="p=q")");
+  EXPECT_EQ(FormatFields(LogFormat::kText, "call", {{"a", "x\n2026 error forged"}}),
+            R"(call a="x\u000a2026 error forged")");
 }
 
 TEST(FormatFields, JsonKeepsTypes) {

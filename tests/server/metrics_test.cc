@@ -22,16 +22,17 @@ class MetricsTest : public ::testing::Test {
 TEST_F(MetricsTest, SeriesExistBeforeTheFirstCall) {
   metrics_.AddMethod("unary", "a.B", "C");
   const std::string page = metrics_.Page();
-  for (const char* line : {
-           R"(grpc_server_started_total{grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
-           R"(grpc_server_handled_total{grpc_code="OK",grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
-           R"(grpc_server_handled_total{grpc_code="Unauthenticated",grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
-           R"(lossd_elements_total{dtype="F64",loss="huber"} 0)",
-           R"(lossd_rejected_total{reason="queue_full"} 0)",
-           R"(lossd_build_info{grpc="g",protobuf="p",simd="s",version="1.2.3"} 1)",
-           "lossd_shards_total 0",
-           "lossd_inflight_limit_bytes 1000",
-       }) {
+  for (
+      const char* line : {
+          R"(grpc_server_started_total{grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
+          R"(grpc_server_handled_total{grpc_code="OK",grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
+          R"(grpc_server_handled_total{grpc_code="Unauthenticated",grpc_method="C",grpc_service="a.B",grpc_type="unary"} 0)",
+          R"(lossd_elements_total{dtype="F64",loss="huber"} 0)",
+          R"(lossd_rejected_total{reason="queue_full"} 0)",
+          R"(lossd_build_info{grpc="g",protobuf="p",simd="s",version="1.2.3"} 1)",
+          "lossd_shards_total 0",
+          "lossd_inflight_limit_bytes 1000",
+      }) {
     EXPECT_THAT(page, HasSubstr(line));
   }
 }
@@ -82,7 +83,8 @@ TEST_F(MetricsTest, LoadIsReadWhenThePageIs) {
 
 TEST_F(MetricsTest, ProcessMetricsArePlausible) {
   const std::string page = metrics_.Page();
-  for (const char* name : {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds", "process_open_fds"}) {
+  for (const char* name : {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds",
+                           "process_open_fds"}) {
     const std::string begin = absl::StrCat("\n", name, " ");
     const size_t at = page.find(begin);
     ASSERT_NE(at, std::string::npos) << name;

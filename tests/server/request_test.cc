@@ -1,5 +1,5 @@
-// From the wire to core's Request: what is understood, and every error that conversion itself makes. Requests are written
-// as JSON, as a person would.
+// From the wire to core's Request: what is understood, and every error that conversion itself makes. Requests are
+// written as JSON, as a person would.
 #include "server/convert/request.h"
 
 #include <gmock/gmock.h>
@@ -81,7 +81,8 @@ TEST(ToRequest, EveryEnumValueOfTheContractIsUnderstood) {
   for (const char* field : {"input_kind", "reduction", "divisor", "clip_policy", "non_finite_policy", "empty_policy"}) {
     const auto* type = v1::Options::descriptor()->FindFieldByName(field)->enum_type();
     for (int i = 0; i < type->value_count(); ++i) {
-      const auto converted = Convert(R"({"options": {")" + std::string(field) + R"(": ")" + type->value(i)->name() + R"("}})");
+      const auto converted =
+          Convert(R"({"options": {")" + std::string(field) + R"(": ")" + type->value(i)->name() + R"("}})");
       EXPECT_THAT(converted->request, IsOk()) << field << " " << type->value(i)->name();
     }
   }
@@ -93,7 +94,8 @@ TEST(ToRequest, FieldsOfGradientAloneMeanNothingToEvaluate) {
 }
 
 TEST(ToRequest, TypedListsBringTheirDTypeAndShape) {
-  const auto converted = Convert(R"({"y_pred": {"floats": {"values": [0.5, 1]}}, "y_true": {"ints": {"values": [7, -1]}},
+  const auto converted =
+      Convert(R"({"y_pred": {"floats": {"values": [0.5, 1]}}, "y_true": {"ints": {"values": [7, -1]}},
       "sample_weight": {"doubles": {"values": [0.25]}}, "mask": {"bools": {"values": [true, false]}}})");
   ASSERT_THAT(converted->request, IsOk());
   const Request& request = *converted->request;
@@ -116,7 +118,8 @@ TEST(ToRequest, TypedListsAreNotCopied) {
 }
 
 TEST(ToRequest, IntegersAreNarrowedWhereTheyFit) {
-  const auto converted = Convert(R"({"y_true": {"dtype": "I32", "shape": [2, 1], "ints": {"values": [2147483647, -2147483648]}},
+  const auto converted =
+      Convert(R"({"y_true": {"dtype": "I32", "shape": [2, 1], "ints": {"values": [2147483647, -2147483648]}},
       "mask": {"dtype": "U8", "ints": {"values": [0, 255]}}})");
   ASSERT_THAT(converted->request, IsOk());
   EXPECT_THAT(converted->request->y_true->shape(), ElementsAre(2, 1));
@@ -192,7 +195,8 @@ TEST(ToRequest, RefusesWithTheFieldAndWhatWasExpected) {
       {R"({"y_pred": {"dtype": "F16", "floats": {}}})", kInvalid, "y_pred: dtype F16 beside floats"},
       {R"({"y_true": {"dtype": "F32", "ints": {}}})", kInvalid, "y_true: dtype F32 beside ints; expected I64, I32, U8"},
       {R"({"mask": {"dtype": "U8", "bools": {}}})", kInvalid, "mask: dtype U8 beside bools; expected BOOL"},
-      {R"({"y_true": {"dtype": "I32", "ints": {"values": [1, 2147483648]}}})", kInvalid, "y_true: ints[1] = 2147483648"},
+      {R"({"y_true": {"dtype": "I32", "ints": {"values": [1, 2147483648]}}})", kInvalid,
+       "y_true: ints[1] = 2147483648"},
       {R"({"y_true": {"dtype": "I32", "ints": {"values": [-2147483649]}}})", kInvalid, "y_true: ints[0] = -2147483649"},
       {R"({"mask": {"dtype": "U8", "ints": {"values": [256]}}})", kInvalid, "mask: ints[0] = 256"},
       {R"({"mask": {"dtype": "U8", "ints": {"values": [-1]}}})", kInvalid, "mask: ints[0] = -1"},

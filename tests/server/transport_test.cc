@@ -398,6 +398,20 @@ TEST_F(TransportTest, StoppingLetsRunningAndWaitingCallsFinish) {
   stopper.join();
 }
 
+TEST_F(TransportTest, HeldCallsGoOnWhenTheyAreReleased) {
+  transport_->Hold();
+  const auto call = NewCall("Echo");
+  auto impatient = NewCall("Echo");
+  call->Start().Send("a");
+  impatient->Start().Send("b");
+  ASSERT_TRUE(Eventually([&] { return transport_->num_calls() == 2; }));
+  EXPECT_EQ(observer_.received_bytes, 0u);
+  impatient.reset();
+  EXPECT_TRUE(Eventually([&] { return handled(Code::CANCELLED) == 1; }));
+  transport_->Release();
+  EXPECT_TRUE(call->Finish().ok());
+}
+
 TEST_F(TransportTest, StoppingCancelsWhatIsLeftAtItsDeadline) {
   const auto a = NewCall("Hold");
   a->Start().Send("a");

@@ -69,7 +69,8 @@ class GenericCall {
     return *this;
   }
 
-  // Sends the message and says that there is no other. Returns when it lies with gRPC, which may take its time to send it.
+  // Sends the message and says that there is no other. Returns when it lies with gRPC, which may take its time to send
+  // it.
   GenericCall& Send(const std::string& message) {
     call_->WriteLast(ToBuffer(message), grpc::WriteOptions(), Tag(kWrite));
     return *this;
@@ -95,7 +96,9 @@ class GenericCall {
   // Trailing metadata after Finish; "" where it is missing.
   std::string Trailer(const std::string& key) const {
     const auto found = context_.GetServerTrailingMetadata().find(key);
-    return found == context_.GetServerTrailingMetadata().end() ? "" : std::string(found->second.data(), found->second.size());
+    return found == context_.GetServerTrailingMetadata().end()
+               ? ""
+               : std::string(found->second.data(), found->second.size());
   }
 
  private:
