@@ -21,8 +21,8 @@ std::string_view Name(ClipPolicy policy);
 struct Options {
   InputKind input_kind = InputKind::kUnspecified;
   Reduction reduction = Reduction::kMean;
-  std::optional<Divisor> divisor;    // default kCount
-  std::optional<double> normalizer;  // excludes divisor
+  std::optional<Divisor> divisor = std::nullopt;    // default kCount
+  std::optional<double> normalizer = std::nullopt;  // excludes divisor
   ClipPolicy clip_policy = ClipPolicy::kNone;
   NonFinitePolicy non_finite_policy = NonFinitePolicy::kPropagate;
   EmptyPolicy empty_policy = EmptyPolicy::kZero;

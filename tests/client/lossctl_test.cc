@@ -1,9 +1,5 @@
 // lossctl as a process, against a server that answers what the test says.
-#include <sys/wait.h>
-
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/process.h"
 
 namespace lossd {
 namespace {
@@ -21,29 +18,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-struct Outcome {
-  int exit_code;
-  std::string out;
-  std::string err;
-};
-
 std::string TempPath(const std::string& name) { return ::testing::TempDir() + "lossctl_test_" + name; }
 
-std::string ReadFile(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
 Outcome RunLossctl(const std::string& arguments, const std::string& environment = "") {
-  const std::string err = TempPath("stderr");
-  std::FILE* pipe = popen((environment + " " LOSSCTL_PATH " " + arguments + " 2>" + err).c_str(), "r");
-  Outcome outcome;
-  char buffer[4096];
-  for (size_t n; (n = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) outcome.out.append(buffer, n);
-  outcome.exit_code = WEXITSTATUS(pclose(pipe));
-  outcome.err = ReadFile(err);
-  return outcome;
+  return RunProcess(environment + " " LOSSCTL_PATH " " + arguments);
 }
 
 class Lossctl : public ::testing::Test {
