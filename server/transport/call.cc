@@ -1,5 +1,6 @@
 #include "server/transport/call.h"
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <string>
@@ -18,11 +19,13 @@ using std::chrono::steady_clock;
 // ahead while the call waits (64 KiB is the initial window of a stream).
 constexpr size_t kCallOverheadBytes = 64 << 10;
 
+// How long before its deadline a call that was cancelled counts as one whose deadline passed.
+constexpr std::chrono::milliseconds kDeadlineSlack{50};
+
 // When a refused caller may come back. gRPC clients do not add jitter to a server's pushback, so the answers are
 // spread: callers refused together would otherwise return together.
 int NextPushbackMs() {
-  constexpr int kMinMs = 50, kSpreadMs = 100,
-                kStrideMs = 61;  // the stride visits all of the spread: 61 and 100 are coprime
+  constexpr int kMinMs = 50, kSpreadMs = 100, kStrideMs = 61;  // coprime, so that the strides visit all of the spread
   static std::atomic<unsigned> count{0};
   return kMinMs + static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) * kStrideMs % kSpreadMs);
 }
@@ -266,7 +269,10 @@ void Call::Enter(State state) {
 }
 
 grpc::Status Call::StatusOfCancellation() const {
-  if (std::chrono::system_clock::now() >= context_.deadline()) {
+  // A client gives up at its own deadline, which lies before ours by the time that its headers took to get here.
+  const auto left = context_.deadline() - std::chrono::system_clock::now();
+  const auto whole = left + (steady_clock::now() - started_);
+  if (left <= std::min<std::chrono::nanoseconds>(kDeadlineSlack, whole / 2)) {
     return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed"};
   }
   return {grpc::StatusCode::CANCELLED, "the caller cancelled the call"};

@@ -59,7 +59,7 @@ TEST_F(ToolsTest, GhzWorksFromReflectionAlone) {
   if (ghz.empty()) GTEST_SKIP() << "no ghz; see scripts/setup";
   const std::string report = RunTool({ghz, "--insecure", "--call", "lossd.v1.LossService.Evaluate", "-d", kHuber, "-n",
                                       "2000", "-c", "16", "--connections", "4", "-O", "json", server_.address()});
-  EXPECT_THAT(report, HasSubstr("\"OK\": 2000"));
+  EXPECT_THAT(report, HasSubstr("\"OK\":2000"));
 }
 
 TEST_F(ToolsTest, PromtoolFindsNothingWrongWithTheMetrics) {
