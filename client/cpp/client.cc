@@ -62,8 +62,8 @@ class Client::Impl {
  public:
   explicit Impl(ClientOptions options) : options_(std::move(options)), connection_(options_) {}
 
-  absl::Status Call(const std::string& method, std::span<const wire::Piece> request, std::optional<absl::Duration> timeout,
-                    wire::ReceivedBytes* response) {
+  absl::Status Call(const std::string& method, std::span<const wire::Piece> request,
+                    std::optional<absl::Duration> timeout, wire::ReceivedBytes* response) {
     return connection_.Call(method, request, absl::Now() + timeout.value_or(options_.timeout), response);
   }
 
@@ -116,8 +116,8 @@ absl::StatusOr<GradientResult> Client::Gradient(const LossCall& call) const {
 
 absl::StatusOr<GradientResult> Client::GradientInto(const LossCall& call, std::span<std::byte> gradient) const {
   if (gradient.size() != call.y_pred.bytes.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ",
-                                                   call.y_pred.bytes.size()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ", call.y_pred.bytes.size()));
   }
   wire::ReceivedBytes response;
   const std::vector<wire::Piece> request = EncodeGradient(call);

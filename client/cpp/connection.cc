@@ -22,8 +22,8 @@
 namespace lossd {
 namespace {
 
-// How long a call that is over waits for its bytes before it drops the connection. Long enough for a socket that drains at
-// all, short beside any deadline.
+// How long a call that is over waits for its bytes before it drops the connection. Long enough for a socket that drains
+// at all, short beside any deadline.
 constexpr absl::Duration kReleaseGrace = absl::Milliseconds(100);
 
 // How often that wait looks. Nothing is waited for after an ordinary call.
@@ -55,8 +55,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, INT_MAX);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kInitialReconnectBackoffMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMs);
-  // A transport with a write under way is not closed before that write ends, even when its channel is gone; so it has to
-  // be the kernel that gives up.
+  // A transport with a write under way is not closed before that write ends, even when its channel is gone; so it has
+  // to be the kernel that gives up.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(absl::ToInt64Milliseconds(options.stall_timeout)));
   if (options.retry.max_attempts > 1) {
@@ -132,7 +132,8 @@ std::optional<absl::Duration> Pushback(const grpc::ClientContext& context) {
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto it = trailers.find("grpc-retry-pushback-ms");
   int64_t ms = -1;
-  if (it == trailers.end() || !absl::SimpleAtoi(absl::string_view(it->second.data(), it->second.size()), &ms) || ms < 0) {
+  if (it == trailers.end() || !absl::SimpleAtoi(absl::string_view(it->second.data(), it->second.size()), &ms) ||
+      ms < 0) {
     return std::nullopt;
   }
   return absl::Milliseconds(ms);
@@ -148,7 +149,8 @@ Attempt TryOnce(const std::shared_ptr<grpc::Channel>& channel, const std::string
   grpc::ByteBuffer answer;
   grpc::GenericStub stub(channel);
   const auto call = stub.PrepareUnaryCall(
-      &context, method, wire::MakeByteBuffer(request, [&](Segment segment) { return borrowed->Make(segment); }), queue->get());
+      &context, method, wire::MakeByteBuffer(request, [&](Segment segment) { return borrowed->Make(segment); }),
+      queue->get());
   call->StartCall();
   call->Finish(&answer, &attempt.status, nullptr);
   queue->WaitForOne();

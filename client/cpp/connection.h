@@ -23,8 +23,8 @@ class Connection {
 
   std::shared_ptr<grpc::Channel> channel() const;
 
-  // Sends `request` to `method` ("/package.Service/Method") and waits for the answer. When this returns, nothing refers to
-  // the memory of the request's payloads any more (see lossd/client.h for how long that may take).
+  // Sends `request` to `method` ("/package.Service/Method") and waits for the answer. When this returns, nothing refers
+  // to the memory of the request's payloads any more (see lossd/client.h for how long that may take).
   absl::Status Call(const std::string& method, std::span<const wire::Piece> request, absl::Time deadline,
                     wire::ReceivedBytes* response);
 

@@ -22,27 +22,36 @@ static_assert(static_cast<int>(InputKind::kLogProbabilities) == v1::LOG_PROBABIL
 
 v1::Reduction ToWire(Reduction reduction) {
   switch (reduction) {
-    case Reduction::kMean: return v1::MEAN;
-    case Reduction::kSum: return v1::SUM;
-    case Reduction::kNone: return v1::NONE;
+    case Reduction::kMean:
+      return v1::MEAN;
+    case Reduction::kSum:
+      return v1::SUM;
+    case Reduction::kNone:
+      return v1::NONE;
   }
   return v1::REDUCTION_UNSPECIFIED;
 }
 
 v1::Divisor ToWire(Divisor divisor) {
   switch (divisor) {
-    case Divisor::kCount: return v1::COUNT;
-    case Divisor::kWeightSum: return v1::WEIGHT_SUM;
-    case Divisor::kBatch: return v1::BATCH;
+    case Divisor::kCount:
+      return v1::COUNT;
+    case Divisor::kWeightSum:
+      return v1::WEIGHT_SUM;
+    case Divisor::kBatch:
+      return v1::BATCH;
   }
   return v1::DIVISOR_UNSPECIFIED;
 }
 
 v1::ClipPolicy ToWire(ClipPolicy policy) {
   switch (policy) {
-    case ClipPolicy::kNone: return v1::NO_CLIP;
-    case ClipPolicy::kKeras: return v1::KERAS_CLIP;
-    case ClipPolicy::kTorchLogClamp: return v1::TORCH_LOG_CLAMP;
+    case ClipPolicy::kNone:
+      return v1::NO_CLIP;
+    case ClipPolicy::kKeras:
+      return v1::KERAS_CLIP;
+    case ClipPolicy::kTorchLogClamp:
+      return v1::TORCH_LOG_CLAMP;
   }
   return v1::CLIP_POLICY_UNSPECIFIED;
 }
@@ -80,7 +89,9 @@ std::vector<wire::Piece> EncodeCall(const LossCall& call) {
   return wire::Encode(request, payloads);
 }
 
-absl::Status BadAnswer(absl::string_view what) { return absl::InternalError(absl::StrCat("answer of the server: ", what)); }
+absl::Status BadAnswer(absl::string_view what) {
+  return absl::InternalError(absl::StrCat("answer of the server: ", what));
+}
 
 // What a received tensor says about itself, checked against the bytes that came.
 struct Received {
@@ -92,13 +103,14 @@ struct Received {
 
 absl::StatusOr<Received> CheckTensor(absl::string_view name, const v1::Tensor& tensor, const wire::Payloads& payloads) {
   if (tensor.dtype() < v1::F32 || tensor.dtype() > v1::BOOL) return BadAnswer(absl::StrCat(name, ": no known dtype"));
-  Received received{static_cast<DType>(tensor.dtype() - 1), {tensor.shape().begin(), tensor.shape().end()},
-                    payloads.Find(tensor), 0};
+  Received received{
+      static_cast<DType>(tensor.dtype() - 1), {tensor.shape().begin(), tensor.shape().end()}, payloads.Find(tensor), 0};
   if (received.segments == nullptr) return BadAnswer(absl::StrCat(name, ": no raw bytes"));
   for (const Segment& segment : *received.segments) received.size_bytes += segment.size;
   size_t expected = SizeOf(received.dtype);
   bool fits = true;
-  for (const int64_t size : received.shape) fits = fits && size >= 0 && !__builtin_mul_overflow(expected, size, &expected);
+  for (const int64_t size : received.shape)
+    fits = fits && size >= 0 && !__builtin_mul_overflow(expected, size, &expected);
   if (!fits || expected != received.size_bytes) {
     return BadAnswer(absl::StrCat(name, ": ", received.size_bytes, " bytes do not fit its shape"));
   }

@@ -1,5 +1,5 @@
-// A file is "\x93NUMPY", major and minor version, the header's length (2 bytes in version 1, 4 after that), the header, and
-// the elements. The header is a Python dictionary with exactly the keys descr, fortran_order and shape.
+// A file is "\x93NUMPY", major and minor version, the header's length (2 bytes in version 1, 4 after that), the header,
+// and the elements. The header is a Python dictionary with exactly the keys descr, fortran_order and shape.
 #include "client/cpp/npy.h"
 
 #include <cerrno>
@@ -30,8 +30,9 @@ struct TypeName {
   absl::string_view descr;
   DType dtype;
 };
-constexpr TypeName kTypeNames[] = {{"<f4", DType::kF32}, {"<f8", DType::kF64}, {"<f2", DType::kF16}, {"<i4", DType::kI32},
-                                   {"<i8", DType::kI64}, {"|u1", DType::kU8},  {"|b1", DType::kBool}};
+constexpr TypeName kTypeNames[] = {{"<f4", DType::kF32}, {"<f8", DType::kF64}, {"<f2", DType::kF16},
+                                   {"<i4", DType::kI32}, {"<i8", DType::kI64}, {"|u1", DType::kU8},
+                                   {"|b1", DType::kBool}};
 
 struct Header {
   std::string descr;
@@ -129,8 +130,8 @@ absl::StatusOr<DType> TypeOf(const std::string& descr) {
     if (type.descr == descr) return type.dtype;
   }
   if (descr.starts_with('>')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("elements are big-endian ('", descr, "'); save it with array.astype(array.dtype.newbyteorder('<'))"));
+    return absl::InvalidArgumentError(absl::StrCat("elements are big-endian ('", descr,
+                                                   "'); save it with array.astype(array.dtype.newbyteorder('<'))"));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("elements are '", descr.substr(0, 40), "'; expected f4, f8, f2, i4, i8, u1 or b1"));
@@ -182,8 +183,8 @@ absl::StatusOr<Tensor> Read(std::istream& in, uintmax_t file_bytes) {
   bool fits = true;
   for (const int64_t size : *header->shape) fits = fits && !__builtin_mul_overflow(expected, size, &expected);
   if (!fits || expected != available) {
-    return absl::InvalidArgumentError(absl::StrCat("shape [", absl::StrJoin(*header->shape, ", "), "] does not fit the ",
-                                                   available, " bytes of elements in the file"));
+    return absl::InvalidArgumentError(absl::StrCat("shape [", absl::StrJoin(*header->shape, ", "),
+                                                   "] does not fit the ", available, " bytes of elements in the file"));
   }
   Tensor tensor(*dtype, *std::move(header->shape), expected);
   in.read(reinterpret_cast<char*>(tensor.bytes().data()), static_cast<std::streamsize>(expected));
@@ -210,7 +211,8 @@ absl::StatusOr<Tensor> ReadNpy(const std::string& path) {
   std::error_code error;
   const uintmax_t file_bytes = std::filesystem::file_size(path, error);
   std::ifstream in(path, std::ios::binary);
-  if (error || !in) return absl::NotFoundError(absl::StrCat(path, ": ", error ? error.message() : std::strerror(errno)));
+  if (error || !in)
+    return absl::NotFoundError(absl::StrCat(path, ": ", error ? error.message() : std::strerror(errno)));
   absl::StatusOr<Tensor> tensor = Read(in, file_bytes);
   if (tensor.ok()) return tensor;
   return absl::Status(tensor.status().code(), absl::StrCat(path, ": ", tensor.status().message()));
@@ -226,8 +228,9 @@ absl::Status WriteNpy(const std::string& path, const ConstTensor& tensor) {
     if (!out) return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(errno)));
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(path, ": the .npy format has no element type for ",
-                                                 absl::string_view(Name(tensor.dtype).data(), Name(tensor.dtype).size())));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": the .npy format has no element type for ",
+                   absl::string_view(Name(tensor.dtype).data(), Name(tensor.dtype).size())));
 }
 
 }  // namespace lossd

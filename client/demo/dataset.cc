@@ -28,8 +28,10 @@ absl::StatusOr<Dataset> ReadDigits(const std::string& path) {
       if (!absl::SimpleAtoi(field, &value) || value < 0 || value > kMaxGrey) value = -1;
       values.push_back(value);
     }
-    if (values.size() != kPixels + 1 || std::ranges::count(values, -1) > 0 || values.back() >= static_cast<int>(kClasses)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": expected 64 numbers from 0 to 16 and a digit"));
+    if (values.size() != kPixels + 1 || std::ranges::count(values, -1) > 0 ||
+        values.back() >= static_cast<int>(kClasses)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": expected 64 numbers from 0 to 16 and a digit"));
     }
     for (size_t i = 0; i < kPixels; ++i) dataset.pixels.push_back(static_cast<float>(values[i]) / kMaxGrey);
     dataset.labels.push_back(values.back());

@@ -22,7 +22,8 @@ struct Dataset {
   size_t size() const { return labels.size(); }
 };
 
-// NOT_FOUND where there is no such file; INVALID_ARGUMENT, with the line, where it is not what data/README.md describes.
+// NOT_FOUND where there is no such file; INVALID_ARGUMENT, with the line, where it is not what data/README.md
+// describes.
 absl::StatusOr<Dataset> ReadDigits(const std::string& path);
 
 // The images with these numbers, in this order.

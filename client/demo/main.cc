@@ -16,7 +16,8 @@
 namespace lossd::demo {
 namespace {
 
-// The loss is convex and the data small: any sensible values do. With these, twelve random splits gave 95.3 % to 97.8 %.
+// The loss is convex and the data small: any sensible values do. With these, twelve random splits gave 95.3 % to 97.8
+// %.
 struct Flags {
   std::string address = ClientOptions().address;
   std::string data;
@@ -107,9 +108,10 @@ int Run(const Flags& flags) {
   if (const absl::Status s = WriteReport(*history, flags.out, FindFile("training.gnuplot")); !s.ok()) return Fail(s);
 
   const Epoch& last = history->back();
-  absl::PrintF("\ntest accuracy   %.2f %%\nfinal loss      %.4f\ntime            %.1f s\nhistory         %s/history.csv\n"
-               "training curve  %s/training.svg\n",
-               100 * last.test_accuracy, last.loss, seconds, flags.out, flags.out);
+  absl::PrintF(
+      "\ntest accuracy   %.2f %%\nfinal loss      %.4f\ntime            %.1f s\nhistory         %s/history.csv\n"
+      "training curve  %s/training.svg\n",
+      100 * last.test_accuracy, last.loss, seconds, flags.out, flags.out);
   if (last.test_accuracy >= flags.min_accuracy) return EXIT_SUCCESS;
   std::cerr << "lossd_demo: test accuracy below --min_accuracy " << flags.min_accuracy << '\n';
   return EXIT_FAILURE;
@@ -120,15 +122,20 @@ int Run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   lossd::demo::Flags flags;
-  CLI::App app("Trains softmax regression on handwritten digits; loss and gradient come from a lossd server", "lossd_demo");
-  app.add_option("--address", flags.address, "Server: HOST:PORT or unix:PATH")->envname("LOSSD_ADDRESS")->capture_default_str();
+  CLI::App app("Trains softmax regression on handwritten digits; loss and gradient come from a lossd server",
+               "lossd_demo");
+  app.add_option("--address", flags.address, "Server: HOST:PORT or unix:PATH")
+      ->envname("LOSSD_ADDRESS")
+      ->capture_default_str();
   app.add_option("--data", flags.data, "Images as data/README.md describes them; default: those of the demo");
   app.add_option("--out", flags.out, "Directory for history.csv and training.svg")->capture_default_str();
   app.add_option("--epochs", flags.epochs)->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--batch_size", flags.batch_size)->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--learning_rate", flags.learning_rate)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--seed", flags.seed, "Of the split and of the order of the images")->capture_default_str();
-  app.add_option("--min_accuracy", flags.min_accuracy, "Exit code 1 below")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  app.add_option("--min_accuracy", flags.min_accuracy, "Exit code 1 below")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   return lossd::demo::Run(flags);
 }

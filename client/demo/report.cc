@@ -20,8 +20,8 @@ constexpr size_t kBarWidth = 30;
 // The program's exit code; 127 where it is not installed. No shell: a path may hold any character.
 int RunGnuplot(const std::string& csv, const std::string& svg, const std::string& script) {
   std::string arguments[] = {"gnuplot", "-c", script, csv, svg};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), arguments[3].data(), arguments[4].data(),
-                  nullptr};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), arguments[4].data(), nullptr};
   pid_t child = 0;
   if (posix_spawnp(&child, "gnuplot", nullptr, nullptr, argv, environ) != 0) return 127;
   int status = 0;
@@ -56,11 +56,13 @@ absl::Status WriteReport(const std::vector<Epoch>& history, const std::string& d
   const std::string svg = absl::StrCat(directory, "/training.svg");
   std::ofstream out(csv, std::ios::trunc);
   out << "epoch,loss,test_accuracy\n";
-  for (const Epoch& epoch : history) out << absl::StreamFormat("%d,%.9g,%.9g\n", epoch.number, epoch.loss, epoch.test_accuracy);
+  for (const Epoch& epoch : history)
+    out << absl::StreamFormat("%d,%.9g,%.9g\n", epoch.number, epoch.loss, epoch.test_accuracy);
   out.close();
   if (!out) return absl::UnavailableError(absl::StrCat(csv, ": cannot be written"));
   const int code = RunGnuplot(csv, svg, script);
-  if (code == 127) return absl::NotFoundError("gnuplot is not installed; scripts/setup installs it (package gnuplot-nox)");
+  if (code == 127)
+    return absl::NotFoundError("gnuplot is not installed; scripts/setup installs it (package gnuplot-nox)");
   if (code != 0) return absl::InternalError(absl::StrCat("gnuplot -c ", script, ": exit code ", code));
   return absl::OkStatus();
 }

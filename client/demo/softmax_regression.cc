@@ -18,7 +18,8 @@ std::vector<float> SoftmaxRegression::Logits(std::span<const float> pixels) cons
   return logits;
 }
 
-void SoftmaxRegression::Step(std::span<const float> pixels, std::span<const float> logits_gradient, float learning_rate) {
+void SoftmaxRegression::Step(std::span<const float> pixels, std::span<const float> logits_gradient,
+                             float learning_rate) {
   const size_t rows = pixels.size() / kPixels;
   for (size_t n = 0; n < rows; ++n) {
     const auto slope = logits_gradient.subspan(n * kClasses, kClasses);

@@ -31,8 +31,8 @@ class ReceivedBytes {
   size_t size_bytes_ = 0;
 };
 
-// A slice of exactly the bytes of the segment, which keeps them alive or has somebody told when it lets go of them. Called
-// once per segment, in order, before MakeByteBuffer returns.
+// A slice of exactly the bytes of the segment, which keeps them alive or has somebody told when it lets go of them.
+// Called once per segment, in order, before MakeByteBuffer returns.
 using SliceMaker = absl::FunctionRef<grpc::Slice(Segment)>;
 
 // The message to send. Strings are copied into slices (they are short: a header each); payloads are sent from the slice

@@ -1,7 +1,7 @@
 // Reads the protobuf wire format from bytes that lie in several segments.
 //
-// Accepts what protobuf's own parser accepts: a tag of at most five bytes of which the low 32 bits count, a length of at
-// most five bytes below 2^31, a value of at most ten.
+// Accepts what protobuf's own parser accepts: a tag of at most five bytes of which the low 32 bits count, a length of
+// at most five bytes below 2^31, a value of at most ten.
 #pragma once
 
 #include <algorithm>
@@ -51,12 +51,18 @@ class Cursor {
     size_t length = 0;
     uint64_t value = 0;
     switch (TypeOf(tag)) {
-      case WireType::kVarint: return ReadVarint(kMaxVarintBytes, &value);
-      case WireType::kFixed64: return Skip(8);
-      case WireType::kLength: return ReadLength(&length) && Skip(length);
-      case WireType::kStartGroup: return SkipGroup();
-      case WireType::kFixed32: return Skip(4);
-      case WireType::kEndGroup: break;
+      case WireType::kVarint:
+        return ReadVarint(kMaxVarintBytes, &value);
+      case WireType::kFixed64:
+        return Skip(8);
+      case WireType::kLength:
+        return ReadLength(&length) && Skip(length);
+      case WireType::kStartGroup:
+        return SkipGroup();
+      case WireType::kFixed32:
+        return Skip(4);
+      case WireType::kEndGroup:
+        break;
     }
     return false;
   }
@@ -97,8 +103,8 @@ class Cursor {
     return true;
   }
 
-  // Without recursion, so that depth costs no stack. Whether an end matches its start is left to protobuf, which parses a
-  // copy of the same bytes.
+  // Without recursion, so that depth costs no stack. Whether an end matches its start is left to protobuf, which parses
+  // a copy of the same bytes.
   bool SkipGroup() {
     for (size_t depth = 1; depth > 0;) {
       uint32_t tag = 0;
@@ -141,7 +147,7 @@ class Cursor {
   const std::byte* end_ = nullptr;  // of the segment that at_ is in
   const Segment* next_;             // the segments from here on are untouched
   const Segment* last_;
-  size_t later_ = 0;                // bytes in those
+  size_t later_ = 0;  // bytes in those
 };
 
 }  // namespace lossd::wire

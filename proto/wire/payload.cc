@@ -1,8 +1,8 @@
-// Both directions walk the wire format, not the message: copying fields they need not understand is what keeps them short,
-// and protobuf remains the only judge of what those fields mean.
+// Both directions walk the wire format, not the message: copying fields they need not understand is what keeps them
+// short, and protobuf remains the only judge of what those fields mean.
 //
-// Decode copies every field verbatim except those that lead to a tensor. `Tensor.raw` becomes a handle; a message around
-// it gets a new length. Nothing that arrived can pass for a handle, because each and every `raw` is replaced.
+// Decode copies every field verbatim except those that lead to a tensor. `Tensor.raw` becomes a handle; a message
+// around it gets a new length. Nothing that arrived can pass for a handle, because each and every `raw` is replaced.
 #include "proto/wire/payload.h"
 
 #include <array>
@@ -42,7 +42,8 @@ std::array<char, kHandleBytes> HandleBytes(size_t handle) {
 
 size_t HandleOf(std::string_view bytes) {
   size_t handle = 0;
-  for (size_t i = 0; i < kHandleBytes; ++i) handle |= static_cast<size_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  for (size_t i = 0; i < kHandleBytes; ++i)
+    handle |= static_cast<size_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
   return handle;
 }
 
@@ -112,8 +113,8 @@ class Decoder {
     return true;
   }
 
-  // One Tensor keeps one payload however often `raw` occurs in it: the last one counts, and a message of empty ones must
-  // not fill the memory.
+  // One Tensor keeps one payload however often `raw` occurs in it: the last one counts, and a message of empty ones
+  // must not fill the memory.
   void Payload(size_t length, size_t* handle) {
     if (*handle == kNoHandle) {
       *handle = payloads_->size();

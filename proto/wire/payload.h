@@ -1,9 +1,10 @@
 // Protobuf messages without their tensor bytes.
 //
-// The bytes of a tensor make up almost all of a message, and generated code would copy them into a std::string. This codec
-// takes a message apart into a *skeleton*, an ordinary protobuf message, and *payloads*, the tensors' bytes where they lie.
-// In a skeleton every `Tensor.raw` holds a handle, four bytes that number a payload. Protobuf itself parses the skeleton,
-// so merging, last-one-wins of oneof, maps and unknown fields behave exactly as in any other protobuf program.
+// The bytes of a tensor make up almost all of a message, and generated code would copy them into a std::string. This
+// codec takes a message apart into a *skeleton*, an ordinary protobuf message, and *payloads*, the tensors' bytes where
+// they lie. In a skeleton every `Tensor.raw` holds a handle, four bytes that number a payload. Protobuf itself parses
+// the skeleton, so merging, last-one-wins of oneof, maps and unknown fields behave exactly as in any other protobuf
+// program.
 //
 // Invariants
 //  1. Decode(Encode(m)) is m, and Decode accepts a message if and only if generated code would parse it.
@@ -30,9 +31,10 @@ inline constexpr size_t kInlineBytes = 2048;
 
 class Payloads;
 
-// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`. INVALID_ARGUMENT
-// for a message that is malformed; `skeleton` is then undefined. Any message type that holds lossd.v1.Tensor somewhere (or
-// nowhere). Memory is bounded by a small multiple of the bytes, and stack by protobuf's own limit on nesting.
+// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`.
+// INVALID_ARGUMENT for a message that is malformed; `skeleton` is then undefined. Any message type that holds
+// lossd.v1.Tensor somewhere (or nowhere). Memory is bounded by a small multiple of the bytes, and stack by protobuf's
+// own limit on nesting.
 absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads);
 
 // The payloads of one message, by handle.

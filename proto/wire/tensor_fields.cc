@@ -13,8 +13,8 @@ namespace lossd::wire {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-// Builds the tables of a type and of all types below it: first with every message field, then without those that turn out
-// to reach no tensor. Types may refer to each other in cycles, hence two passes.
+// Builds the tables of a type and of all types below it: first with every message field, then without those that turn
+// out to reach no tensor. Types may refer to each other in cycles, hence two passes.
 class TensorFieldsBuilder {
  public:
   const TensorFields* Build(const Descriptor* root) {
@@ -58,9 +58,8 @@ class TensorFieldsBuilder {
       }
     }
     for (const auto& [type, table] : tables_) {
-      std::erase_if(table->fields_, [&](const auto& field) {
-        return field.message != nullptr && !reaches[field.message];
-      });
+      std::erase_if(table->fields_,
+                    [&](const auto& field) { return field.message != nullptr && !reaches[field.message]; });
     }
   }
 
@@ -68,8 +67,8 @@ class TensorFieldsBuilder {
 };
 
 const TensorFields& TensorFields::Of(const Descriptor* type) {
-  // A list that only grows, read without a lock: a server knows a handful of types, and a walk over them is shorter than
-  // the hash of one. Two threads that meet a new type at once both add it, which is harmless.
+  // A list that only grows, read without a lock: a server knows a handful of types, and a walk over them is shorter
+  // than the hash of one. Two threads that meet a new type at once both add it, which is harmless.
   struct Known {
     const Descriptor* type;
     const TensorFields* fields;

@@ -8,8 +8,8 @@
 
 namespace lossd::wire {
 
-// The fields of one message type through which a tensor's bytes can be reached. Immutable, lives as long as the process,
-// safe to share between threads.
+// The fields of one message type through which a tensor's bytes can be reached. Immutable, lives as long as the
+// process, safe to share between threads.
 class TensorFields {
  public:
   struct Field {

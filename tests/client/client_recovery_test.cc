@@ -120,10 +120,8 @@ TEST(ClientDeadline, EndsACallThatTakesTooLong) {
   const Client client = *Client::Create({.address = server.address()});
   const LentMemory memory(1 << 20);
   const absl::Time start = absl::Now();
-  const auto result = client.Evaluate({.loss = "huber",
-                                       .y_true = memory.tensor(),
-                                       .y_pred = memory.tensor(),
-                                       .timeout = absl::Milliseconds(100)});
+  const auto result = client.Evaluate(
+      {.loss = "huber", .y_true = memory.tensor(), .y_pred = memory.tensor(), .timeout = absl::Milliseconds(100)});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
   EXPECT_LT(absl::Now() - start, absl::Seconds(3));
 }
@@ -155,10 +153,8 @@ TEST(ClientMemory, IsFreeAgainAfterACallToAServerThatNeverReads) {
   const absl::Time start = absl::Now();
   {
     const LentMemory memory(kBytes);
-    const auto result = client.Evaluate({.loss = "huber",
-                                         .y_true = memory.tensor(),
-                                         .y_pred = memory.tensor(),
-                                         .timeout = absl::Milliseconds(500)});
+    const auto result = client.Evaluate(
+        {.loss = "huber", .y_true = memory.tensor(), .y_pred = memory.tensor(), .timeout = absl::Milliseconds(500)});
     EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
   }
   EXPECT_LT(absl::Now() - start, absl::Seconds(3));
@@ -169,10 +165,8 @@ TEST(ClientMemory, IsFreeAgainAfterACallToAServerThatNeverReads) {
   // The connection was left; the next call has one of its own.
   EXPECT_EQ(server.connections(), 1);
   const LentMemory memory(1024);
-  const auto result = client.Evaluate({.loss = "huber",
-                                       .y_true = memory.tensor(),
-                                       .y_pred = memory.tensor(),
-                                       .timeout = absl::Milliseconds(300)});
+  const auto result = client.Evaluate(
+      {.loss = "huber", .y_true = memory.tensor(), .y_pred = memory.tensor(), .timeout = absl::Milliseconds(300)});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(server.connections(), 2);
 }

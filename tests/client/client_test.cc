@@ -170,7 +170,10 @@ TEST(Client, CallsAnAnswerThatIsNoneInternal) {
          (*r->mutable_gradients())["y_pred"].set_raw("1234");
          (*r->mutable_gradients())["y_pred"].set_dtype(static_cast<v1::DType>(99));
        }},
-      {"bytes that do not fit", [](auto* r) { SetRaw<char>(v1::F32, {1, 2, 3}, &(*r->mutable_gradients())["y_pred"]); }},
+      {"bytes that do not fit",
+       [](auto* r) {
+         SetRaw<char>(v1::F32, {1, 2, 3}, &(*r->mutable_gradients())["y_pred"]);
+       }},
       {"negative size",
        [](auto* r) {
          auto& tensor = (*r->mutable_gradients())["y_pred"];
@@ -257,8 +260,8 @@ TEST(Client, IsSafeToUseFromManyThreads) {
     threads.emplace_back([&, t] {
       const std::vector<float> values(10'000 * (t + 1), static_cast<float>(t));
       for (int i = 0; i < 20; ++i) {
-        const auto result = client.Gradient(
-            {.loss = "huber", .y_true = ConstTensor::Of(values), .y_pred = ConstTensor::Of(values)});
+        const auto result =
+            client.Gradient({.loss = "huber", .y_true = ConstTensor::Of(values), .y_pred = ConstTensor::Of(values)});
         ASSERT_TRUE(result.ok()) << result.status();
         ASSERT_TRUE(std::ranges::equal(result->gradient.values<float>(), values));
       }

@@ -1,4 +1,5 @@
-// lossd_demo against a server with a few lines of arithmetic of its own: does the demo learn, and what does it leave behind?
+// lossd_demo against a server with a few lines of arithmetic of its own: does the demo learn, and what does it leave
+// behind?
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,7 +19,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Mean softmax cross-entropy with class indices, by the textbook.
-grpc::Status SoftmaxCrossEntropy(grpc::ServerContext*, const v1::GradientRequest& request, v1::GradientResponse* response) {
+grpc::Status SoftmaxCrossEntropy(grpc::ServerContext*, const v1::GradientRequest& request,
+                                 v1::GradientResponse* response) {
   if (request.loss() != "sparse_categorical_crossentropy" || request.options().input_kind() != v1::LOGITS) {
     return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "this test knows one loss");
   }
@@ -72,7 +74,8 @@ TEST_F(Demo, LearnsToReadDigitsAndDrawsTheCurve) {
   const std::string history = ReadFile(out + "/history.csv");
   EXPECT_THAT(history, HasSubstr("epoch,loss,test_accuracy\n1,"));
   EXPECT_EQ(std::ranges::count(history, '\n'), 41);
-  EXPECT_THAT(ReadFile(out + "/training.svg"), AllOf(HasSubstr("<svg"), HasSubstr("Test accuracy"), HasSubstr("</svg>")));
+  EXPECT_THAT(ReadFile(out + "/training.svg"),
+              AllOf(HasSubstr("<svg"), HasSubstr("Test accuracy"), HasSubstr("</svg>")));
 }
 
 TEST_F(Demo, FailsBelowTheAccuracyThatIsAskedFor) {

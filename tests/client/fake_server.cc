@@ -86,8 +86,8 @@ DeafServer::~DeafServer() {
 
 void DeafServer::Run() {
   // SETTINGS with INITIAL_WINDOW_SIZE (4) = 2^31 - 1, and a WINDOW_UPDATE of the connection by 2^31 - 65536.
-  static constexpr unsigned char kGreeting[] = {0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff,
-                                                0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0, 0};
+  static constexpr unsigned char kGreeting[] = {0,    0, 6, 4, 0, 0, 0, 0, 0, 0, 4,    0x7f, 0xff, 0xff,
+                                                0xff, 0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0,    0};
   std::vector<int> sockets;
   while (!stopping_) {
     const int connection = accept(listener_, nullptr, nullptr);

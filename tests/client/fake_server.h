@@ -13,7 +13,8 @@
 
 namespace lossd {
 
-// A gRPC server with the generated service. Set the handlers before the first call; without one a call is UNIMPLEMENTED.
+// A gRPC server with the generated service. Set the handlers before the first call; without one a call is
+// UNIMPLEMENTED.
 class FakeServer {
  public:
   // Port 0 of the loopback interface unless told otherwise.

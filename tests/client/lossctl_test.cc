@@ -37,8 +37,10 @@ class Lossctl : public ::testing::Test {
       response->set_sum(0.75);
       response->set_divisor(3);
       response->set_valid_count(3);
-      if (request.options().reduction() == v1::NONE) *response->mutable_per_item() = request.y_pred();
-      else response->set_value(0.25);
+      if (request.options().reduction() == v1::NONE)
+        *response->mutable_per_item() = request.y_pred();
+      else
+        response->set_value(0.25);
       return grpc::Status::OK;
     };
     server.gradient = [](grpc::ServerContext*, const v1::GradientRequest& request, v1::GradientResponse* response) {
@@ -56,8 +58,10 @@ class Lossctl : public ::testing::Test {
       }
       return grpc::Status::OK;
     };
-    server.describe_loss = [](grpc::ServerContext*, const v1::DescribeLossRequest& request, v1::DescribeLossResponse* r) {
-      if (request.loss() != "huber") return grpc::Status(grpc::StatusCode::NOT_FOUND, "loss: 'hubr'; did you mean huber?");
+    server.describe_loss = [](grpc::ServerContext*, const v1::DescribeLossRequest& request,
+                              v1::DescribeLossResponse* r) {
+      if (request.loss() != "huber")
+        return grpc::Status(grpc::StatusCode::NOT_FOUND, "loss: 'hubr'; did you mean huber?");
       r->mutable_loss()->set_name("huber");
       r->set_formula("d^2 / 2\ndelta (|d| - delta / 2)");
       auto* parameter = r->add_parameters();
@@ -96,9 +100,10 @@ TEST_F(Lossctl, ListsLossesInColumns) {
 TEST_F(Lossctl, DescribesALoss) {
   const Outcome outcome = Call("describe huber");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("loss       huber\n"), HasSubstr("formula    d^2 / 2\n           delta (|d|"),
-                                 HasSubstr("parameter  delta in (0, inf), default 1"), HasSubstr("y_pred     LOGITS, any\n"),
-                                 HasSubstr("example    y_true [0], y_pred [0.5] -> 0.125")));
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("loss       huber\n"), HasSubstr("formula    d^2 / 2\n           delta (|d|"),
+                    HasSubstr("parameter  delta in (0, inf), default 1"), HasSubstr("y_pred     LOGITS, any\n"),
+                    HasSubstr("example    y_true [0], y_pred [0.5] -> 0.125")));
   EXPECT_THAT(Call("describe huber --json").out, HasSubstr("\"default_value\": 1"));
 }
 
@@ -110,10 +115,10 @@ TEST_F(Lossctl, SaysWhatTheServerSaysInOneLine) {
 }
 
 TEST_F(Lossctl, EvaluatesWithEveryOption) {
-  const Outcome outcome = Call("evaluate huber" + Tensors() + " --sample_weight " + TempPath("t.npy") + " --mask " +
-                               TempPath("t.npy") +
-                               " --params '{\"delta\": 1.5}' --input_kind logits --reduction SUM --normalizer 8"
-                               " --clip_policy keras_clip --non_finite_policy error --empty_policy nan --timeout 5s");
+  const Outcome outcome =
+      Call("evaluate huber" + Tensors() + " --sample_weight " + TempPath("t.npy") + " --mask " + TempPath("t.npy") +
+           " --params '{\"delta\": 1.5}' --input_kind logits --reduction SUM --normalizer 8"
+           " --clip_policy keras_clip --non_finite_policy error --empty_policy nan --timeout 5s");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("value        0.25\n"), HasSubstr("valid_count  3\n")));
   EXPECT_EQ(evaluated.params().fields().at("delta").number_value(), 1.5);

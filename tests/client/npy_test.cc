@@ -52,7 +52,8 @@ TEST(Npy, ReadsEveryElementType) {
     for (const int version : {1, 2, 3}) {
       SCOPED_TRACE(c.descr);
       const std::string elements(2 * 3 * SizeOf(c.dtype), '\1');
-      const std::string header = std::string("{'descr': '") + c.descr + "', 'fortran_order': False, 'shape': (2, 3), }   \n";
+      const std::string header =
+          std::string("{'descr': '") + c.descr + "', 'fortran_order': False, 'shape': (2, 3), }   \n";
       const auto tensor = ReadNpy(WriteFile("types.npy", Npy(header, elements, version)));
       ASSERT_TRUE(tensor.ok()) << tensor.status();
       EXPECT_EQ(tensor->dtype(), c.dtype);
@@ -156,12 +157,13 @@ TEST(Npy, ReadsBackWhatItWrote) {
 }
 
 TEST(Npy, AgreesWithNumPy) {
-  if (std::system("python3 -c 'import numpy' >/dev/null 2>&1") != 0) GTEST_SKIP() << "python3 with numpy is not installed";
+  if (std::system("python3 -c 'import numpy' >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "python3 with numpy is not installed";
   const std::string path = TempPath("numpy.npy");
   for (const char* type : {"f4", "f8", "f2", "i4", "i8", "u1", "?"}) {
     SCOPED_TRACE(type);
-    const std::string write = "python3 -c \"import numpy; numpy.save('" + path +
-                              "', numpy.arange(6).reshape(2,3).astype('" + type + "'))\"";
+    const std::string write =
+        "python3 -c \"import numpy; numpy.save('" + path + "', numpy.arange(6).reshape(2,3).astype('" + type + "'))\"";
     ASSERT_EQ(std::system(write.c_str()), 0);
     const auto tensor = ReadNpy(path);
     ASSERT_TRUE(tensor.ok()) << tensor.status();

@@ -45,12 +45,14 @@ TEST(ReceivedBytes, AnEmptyOrInvalidBufferHasNoBytes) {
 
 TEST(MakeByteBuffer, RefersToTheSlicesItIsGiven) {
   const std::string payload(50'000, 'p');
-  const std::vector<Piece> pieces = {std::string("header"), SegmentOf(payload), std::string("middle"), SegmentOf(payload)};
+  const std::vector<Piece> pieces = {std::string("header"), SegmentOf(payload), std::string("middle"),
+                                     SegmentOf(payload)};
   int released = 0;
   {
     const grpc::ByteBuffer buffer = MakeByteBuffer(pieces, [&](Segment segment) {
-      return grpc::Slice(const_cast<std::byte*>(segment.data), segment.size,
-                         [](void* counter) { ++*static_cast<int*>(counter); }, &released);
+      return grpc::Slice(
+          const_cast<std::byte*>(segment.data), segment.size, [](void* counter) { ++*static_cast<int*>(counter); },
+          &released);
     });
     EXPECT_EQ(buffer.Length(), SizeBytes(pieces));
     const ReceivedBytes sent(buffer);

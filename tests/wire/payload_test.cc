@@ -16,8 +16,8 @@
 namespace lossd::wire {
 namespace {
 
-using ::testing::HasSubstr;
 using google::protobuf::Message;
+using ::testing::HasSubstr;
 
 const std::vector<const Message*>& Types() {
   static const std::vector<const Message*> types = {
@@ -178,7 +178,8 @@ TEST(Payload, AcceptsWhatProtobufAccepts) {
     SCOPED_TRACE(c.name);
     v1::EvaluateRequest message;
     EXPECT_EQ(message.ParseFromString(c.bytes), c.accepted) << "protobuf itself";
-    for (const std::vector<size_t>& cuts : {std::vector<size_t>{}, EveryOffset(std::min<size_t>(c.bytes.size(), 999))}) {
+    for (const std::vector<size_t>& cuts :
+         {std::vector<size_t>{}, EveryOffset(std::min<size_t>(c.bytes.size(), 999))}) {
       EXPECT_EQ(Disagreement(message, c.bytes, cuts), "");
     }
   }

@@ -39,8 +39,8 @@ void FillField(Random& random, Message* message, const FieldDescriptor* field, i
       return repeated ? r->AddEnumValue(message, field, static_cast<int>(Below(random, 9)))
                       : r->SetEnumValue(message, field, static_cast<int>(Below(random, 9)));
     case FieldDescriptor::CPPTYPE_STRING: {
-      const std::string text = field->type() == FieldDescriptor::TYPE_BYTES ? RandomBytes(random)
-                                                                            : std::string(Below(random, 9), 'n');
+      const std::string text =
+          field->type() == FieldDescriptor::TYPE_BYTES ? RandomBytes(random) : std::string(Below(random, 9), 'n');
       return repeated ? r->AddString(message, field, text) : r->SetString(message, field, text);
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -99,8 +99,8 @@ std::string RandomWire(Random& random, int depth) {
         out.append(8, '\1');
         break;
       case 2: {
-        const std::string content = depth > 0 && Below(random, 4) > 0 ? RandomWire(random, depth - 1)
-                                                                      : std::string(Below(random, 6), '\0');
+        const std::string content =
+            depth > 0 && Below(random, 4) > 0 ? RandomWire(random, depth - 1) : std::string(Below(random, 6), '\0');
         out += Length(random, content.size()) + content;
         break;
       }

@@ -48,7 +48,8 @@ absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
     if (!read.ok()) return read.status();
     *tensor = *std::move(read);
   }
-  for (const auto& [path, tensor] : {std::pair{&flags.sample_weight, &loaded->sample_weight}, {&flags.mask, &loaded->mask}}) {
+  for (const auto& [path, tensor] :
+       {std::pair{&flags.sample_weight, &loaded->sample_weight}, {&flags.mask, &loaded->mask}}) {
     absl::StatusOr<std::optional<Tensor>> read = ReadIfGiven(*path);
     if (!read.ok()) return read.status();
     *tensor = *std::move(read);
@@ -64,11 +65,13 @@ absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
 }
 
 // `gradient` is null for an evaluation. What --out asks for is the gradient, or the values of the items.
-int Report(const GlobalFlags& flags, const std::string& out_path, const EvaluateResult& result, const Tensor* gradient) {
+int Report(const GlobalFlags& flags, const std::string& out_path, const EvaluateResult& result,
+           const Tensor* gradient) {
   if (!out_path.empty()) {
     const Tensor* tensor = gradient != nullptr ? gradient : result.per_item ? &*result.per_item : nullptr;
     if (tensor == nullptr) return Fail(kExitServer, absl::InternalError("answer of the server: no per_item"));
-    if (const absl::Status written = WriteNpy(out_path, tensor->view()); !written.ok()) return Fail(kExitUsage, written);
+    if (const absl::Status written = WriteNpy(out_path, tensor->view()); !written.ok())
+      return Fail(kExitUsage, written);
   }
   (flags.json ? PrintResultJson : PrintResult)(result, gradient, out_path, std::cout);
   return kExitOk;

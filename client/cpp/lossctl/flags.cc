@@ -39,7 +39,9 @@ const std::map<std::string, EmptyPolicy> kEmptyPolicies = {{"zero", EmptyPolicy:
 template <class Enum>
 void AddEnum(CLI::App* command, const std::string& name, Enum* value, const std::map<std::string, Enum>& names,
              const std::string& help) {
-  Restrict(command->add_option_function<Enum>(name, [value](const Enum& given) { *value = given; }, help), names);
+  Restrict(command->add_option_function<Enum>(
+               name, [value](const Enum& given) { *value = given; }, help),
+           names);
 }
 
 }  // namespace
@@ -63,16 +65,19 @@ void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_he
   AddEnum(command, "--input_kind", &options->input_kind, kInputKinds, "What y_pred is");
   AddEnum(command, "--reduction", &options->reduction, kReductions, "How items become one number; default mean");
   CLI::Option* divisor = command->add_option_function<Divisor>(
-      "--divisor", [options](const Divisor& given) { options->divisor = given; }, "What mean divides by; default count");
+      "--divisor", [options](const Divisor& given) { options->divisor = given; },
+      "What mean divides by; default count");
   Restrict(divisor, kDivisors);
   command
       ->add_option_function<double>(
-          "--normalizer", [options](const double& given) { options->normalizer = given; }, "Number that mean divides by")
+          "--normalizer", [options](const double& given) { options->normalizer = given; },
+          "Number that mean divides by")
       ->excludes(divisor);
   AddEnum(command, "--clip_policy", &options->clip_policy, kClipPolicies, "Probabilities at 0 and 1; default no_clip");
   AddEnum(command, "--non_finite_policy", &options->non_finite_policy, kNonFinitePolicies,
           "NaN and infinity in the input; default propagate");
-  AddEnum(command, "--empty_policy", &options->empty_policy, kEmptyPolicies, "Answer where no item is left; default zero");
+  AddEnum(command, "--empty_policy", &options->empty_policy, kEmptyPolicies,
+          "Answer where no item is left; default zero");
   command->add_option("--out", flags->out, out_help);
 }
 
@@ -85,7 +90,8 @@ absl::StatusOr<absl::Duration> ParseTimeout(const std::string& text) {
     timeout = absl::ZeroDuration();
   }
   if (timeout > absl::ZeroDuration()) return timeout;
-  return absl::InvalidArgumentError(absl::StrCat("--timeout: '", text, "'; expected 500ms, 10s or a number of seconds > 0"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--timeout: '", text, "'; expected 500ms, 10s or a number of seconds > 0"));
 }
 
 absl::StatusOr<std::vector<std::pair<std::string, double>>> ParseParams(const std::string& json) {
@@ -98,7 +104,8 @@ absl::StatusOr<std::vector<std::pair<std::string, double>>> ParseParams(const st
     params.emplace_back(name, value.number_value());
   }
   if (!numbers) {
-    return absl::InvalidArgumentError(absl::StrCat("--params: '", json, "'; expected an object of numbers, as {\"delta\": 1.5}"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--params: '", json, "'; expected an object of numbers, as {\"delta\": 1.5}"));
   }
   std::sort(params.begin(), params.end());
   return params;

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
   CLI::App app("Loss functions and their gradients from a lossd server", "lossctl");
   app.footer(kFooter);
   app.require_subcommand(0, 1);  // none is refused below: this way an unknown one is named in the message
-  app.fallthrough();  // global flags may follow the subcommand
+  app.fallthrough();             // global flags may follow the subcommand
 
   GlobalFlags flags;
   CallFlags call;

@@ -58,8 +58,8 @@ std::string JoinPresent(std::vector<std::string> parts, const char* separator) {
 }
 
 std::string Describe(const Tensor& tensor, const std::string& path) {
-  const std::string type = absl::StrCat(absl::string_view(Name(tensor.dtype()).data(), Name(tensor.dtype()).size()), " [",
-                                        absl::StrJoin(tensor.shape(), ", "), "]");
+  const std::string type = absl::StrCat(absl::string_view(Name(tensor.dtype()).data(), Name(tensor.dtype()).size()),
+                                        " [", absl::StrJoin(tensor.shape(), ", "), "]");
   if (!path.empty()) return absl::StrCat(type, " written to ", path);
   return absl::StrCat(type, "  ", Numbers(tensor.values<float>()), Numbers(tensor.values<double>()));
 }
@@ -86,14 +86,21 @@ void FillResponse(const EvaluateResult& result, bool with_per_item, Response* re
   if (with_per_item && result.per_item) ToLists(*result.per_item, response->mutable_per_item());
 }
 
+// Empty for what needs no mention: a value that is not set.
 std::string EnumName(const google::protobuf::EnumDescriptor* type, int value) {
   const auto* found = type->FindValueByNumber(value);
   return value == 0 ? "" : found == nullptr ? absl::StrCat(value) : found->name();
 }
 
+// Without the default, which every loss has.
+std::string ClipText(v1::ClipPolicy policy) {
+  return policy == v1::NO_CLIP ? "" : EnumName(v1::ClipPolicy_descriptor(), policy);
+}
+
 std::string ParamsText(const google::protobuf::Struct& params) {
   std::vector<std::string> texts;
-  for (const auto& [name, value] : params.fields()) texts.push_back(absl::StrCat(name, " = ", Number(value.number_value())));
+  for (const auto& [name, value] : params.fields())
+    texts.push_back(absl::StrCat(name, " = ", Number(value.number_value())));
   std::sort(texts.begin(), texts.end());
   return absl::StrJoin(texts, ", ");
 }
@@ -101,8 +108,8 @@ std::string ParamsText(const google::protobuf::Struct& params) {
 std::string ExampleText(const v1::Example& example) {
   const auto numbers = [](const auto& values) { return absl::StrCat("[", absl::StrJoin(values, ", "), "]"); };
   const std::string how = JoinPresent({EnumName(v1::InputKind_descriptor(), example.input_kind()),
-                                       EnumName(v1::ClipPolicy_descriptor(), example.clip_policy()),
-                                       ParamsText(example.params())}, ", ");
+                                       ClipText(example.clip_policy()), ParamsText(example.params())},
+                                      ", ");
   return absl::StrCat("y_true ", numbers(example.y_true()), ", y_pred ", numbers(example.y_pred()), " -> ",
                       Number(example.value()), ", gradient ", numbers(example.gradient()),
                       how.empty() ? "" : absl::StrCat("  (", how, ")"));
@@ -146,7 +153,7 @@ void PrintDescription(const v1::DescribeLossResponse& response, std::ostream& ou
                                                    response.y_true_shape())}};
   for (const v1::Form& form : response.forms()) {
     rows.emplace_back("y_pred", JoinPresent({EnumName(v1::InputKind_descriptor(), form.input_kind()),
-                                             EnumName(v1::ClipPolicy_descriptor(), form.clip_policy()), form.prediction()},
+                                             ClipText(form.clip_policy()), form.prediction()},
                                             ", "));
   }
   for (const v1::Parameter& parameter : response.parameters()) {
@@ -172,7 +179,8 @@ void PrintResult(const EvaluateResult& result, const Tensor* gradient, const std
   PrintRows(rows, out);
 }
 
-void PrintResultJson(const EvaluateResult& result, const Tensor* gradient, const std::string& out_path, std::ostream& out) {
+void PrintResultJson(const EvaluateResult& result, const Tensor* gradient, const std::string& out_path,
+                     std::ostream& out) {
   if (gradient == nullptr) {
     v1::EvaluateResponse response;
     FillResponse(result, out_path.empty(), &response);

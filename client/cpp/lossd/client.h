@@ -7,16 +7,16 @@
 //   absl::StatusOr<lossd::GradientResult> result = client->Gradient(call);
 //   if (result.ok()) Step(*result->value, result->gradient.values<float>());
 //
-// Memory. Tensors are sent from where they lie and received into their place: a tensor is copied once, out of the buffers
-// that the network filled. The memory that a LossCall borrows is free again when the function returns, whatever it returns.
-// A call that ends early (deadline, error) may leave bytes of it on their way into a socket that nobody reads. The function
-// then waits for them; after 0.1 seconds it also leaves the connection, so that later calls have a new one, and a TCP
-// connection on which nothing moves is closed after stall_timeout, which ends the wait. (A Unix socket is closed by its
-// peer alone: a server that is stopped but alive holds such a call.)
+// Memory. Tensors are sent from where they lie and received into their place: a tensor is copied once, out of the
+// buffers that the network filled. The memory that a LossCall borrows is free again when the function returns, whatever
+// it returns. A call that ends early (deadline, error) may leave bytes of it on their way into a socket that nobody
+// reads. The function then waits for them; after 0.1 seconds it also leaves the connection, so that later calls have a
+// new one, and a TCP connection on which nothing moves is closed after stall_timeout, which ends the wait. (A Unix
+// socket is closed by its peer alone: a server that is stopped but alive holds such a call.)
 //
 // Errors are those of the service (proto/lossd/v1/loss_service.proto) and of gRPC, with their canonical codes. Of the
-// client's own: RESOURCE_EXHAUSTED for a request over max_message_bytes, INVALID_ARGUMENT for options and destinations that
-// cannot be, INTERNAL for an answer that is not one.
+// client's own: RESOURCE_EXHAUSTED for a request over max_message_bytes, INVALID_ARGUMENT for options and destinations
+// that cannot be, INTERNAL for an answer that is not one.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +42,9 @@ class ListLossesResponse;
 class DescribeLossResponse;
 }  // namespace v1
 
-// UNAVAILABLE is tried again by gRPC itself, with exponential backoff and jitter; RESOURCE_EXHAUSTED only after the time
-// for which the server asks in `grpc-retry-pushback-ms`, and not where it does not. Every attempt lies within the deadline.
+// UNAVAILABLE is tried again by gRPC itself, with exponential backoff and jitter; RESOURCE_EXHAUSTED only after the
+// time for which the server asks in `grpc-retry-pushback-ms`, and not where it does not. Every attempt lies within the
+// deadline.
 struct RetryOptions {
   int max_attempts = 5;  // in all, 1 to 5: gRPC makes no more; 1: never try again
   absl::Duration initial_backoff = absl::Milliseconds(50);
@@ -56,11 +57,11 @@ struct ClientOptions {
   absl::Duration timeout = absl::Seconds(60);  // of a call with all its attempts
   RetryOptions retry = {};
   absl::Duration stall_timeout = absl::Seconds(20);  // a TCP connection whose peer takes no bytes for so long is closed
-  size_t max_message_bytes = size_t{1} << 30;  // of a request; at most 2^31 - 1, the limit of protobuf
+  size_t max_message_bytes = size_t{1} << 30;        // of a request; at most 2^31 - 1, the limit of protobuf
 };
 
-// What to evaluate. proto/lossd/v1/loss_service.proto says which shapes and dtypes belong together. (Every member has an
-// initializer so that naming a few of them draws no warning.)
+// What to evaluate. proto/lossd/v1/loss_service.proto says which shapes and dtypes belong together. (Every member has
+// an initializer so that naming a few of them draws no warning.)
 struct LossCall {
   std::string loss = {};  // canonical name or alias
   ConstTensor y_true = {};
@@ -86,8 +87,8 @@ struct GradientResult : EvaluateResult {
   Tensor gradient;  // with respect to y_pred: its shape and dtype
 };
 
-// One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be destroyed
-// or assigned to.
+// One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be
+// destroyed or assigned to.
 class Client {
  public:
   // Does not connect yet. INVALID_ARGUMENT for options outside their range.

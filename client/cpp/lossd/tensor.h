@@ -19,13 +19,20 @@ namespace lossd {
 template <class T>
 consteval DType DTypeFor() {
   using Element = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<Element, float>) return DType::kF32;
-  else if constexpr (std::is_same_v<Element, double>) return DType::kF64;
-  else if constexpr (std::is_same_v<Element, int32_t>) return DType::kI32;
-  else if constexpr (std::is_integral_v<Element> && std::is_signed_v<Element> && sizeof(Element) == 8) return DType::kI64;
-  else if constexpr (std::is_same_v<Element, uint8_t>) return DType::kU8;
-  else if constexpr (std::is_same_v<Element, bool>) return DType::kBool;
-  else static_assert(sizeof(T) == 0, "no such element type on the wire");
+  if constexpr (std::is_same_v<Element, float>)
+    return DType::kF32;
+  else if constexpr (std::is_same_v<Element, double>)
+    return DType::kF64;
+  else if constexpr (std::is_same_v<Element, int32_t>)
+    return DType::kI32;
+  else if constexpr (std::is_integral_v<Element> && std::is_signed_v<Element> && sizeof(Element) == 8)
+    return DType::kI64;
+  else if constexpr (std::is_same_v<Element, uint8_t>)
+    return DType::kU8;
+  else if constexpr (std::is_same_v<Element, bool>)
+    return DType::kBool;
+  else
+    static_assert(sizeof(T) == 0, "no such element type on the wire");
 }
 
 // Memory of the caller, read as a dense tensor: little-endian, the last axis contiguous. Sent without being copied.
@@ -47,8 +54,9 @@ struct ConstTensor {
   }
   // A temporary would be gone before it is sent.
   template <class Container>
-    requires(!std::is_lvalue_reference_v<Container> && !std::is_const_v<Container> && requires(Container c) { c.clear(); })
-  static ConstTensor Of(Container&& values, std::vector<int64_t> shape = {}) = delete;
+  requires(!std::is_lvalue_reference_v<Container> && !std::is_const_v<Container> && requires(Container c) {
+    c.clear();
+  }) static ConstTensor Of(Container&& values, std::vector<int64_t> shape = {}) = delete;
 };
 
 // A tensor that owns its bytes, aligned for every element type. Movable.
