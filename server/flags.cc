@@ -35,6 +35,8 @@ ABSL_FLAG(int64_t, max_inflight_bytes, 0,
 ABSL_FLAG(int, max_waiting_calls, 1024, "Calls that wait for memory before further ones are refused.");
 ABSL_FLAG(int, stall_timeout_ms, 10000,
           "While calls wait for memory: how long another may hold its own without moving its message.");
+ABSL_FLAG(bool, channelz, false,
+          "Serve grpc.channelz.v1. It counts every call and brings threads of gRPC's own: small calls cost up to twice the CPU.");
 ABSL_FLAG(int, drain_delay_ms, 0, "After SIGTERM: how long to go on serving while health says NOT_SERVING.");
 ABSL_FLAG(int, drain_timeout_ms, 8000,
           "After that: how long running calls may take to finish. The default ends before Docker's 10 s.");
@@ -50,7 +52,7 @@ constexpr std::string_view kPrefix = "LOSSD_";
 constexpr const char* kFlags[] = {"listen_address",    "metrics_address",   "port_file",         "metrics_port_file",
                                   "threads",           "completion_queues", "max_message_bytes", "max_inflight_bytes",
                                   "max_waiting_calls", "stall_timeout_ms",  "drain_delay_ms",    "drain_timeout_ms",
-                                  "log_level",         "log_format"};
+                                  "channelz",          "log_level",         "log_format"};
 
 // Variables of lossd's that are not the server's.
 constexpr std::string_view kForeignVariables[] = {"LOSSD_ADDRESS"};  // lossctl's
@@ -220,6 +222,7 @@ absl::StatusOr<Settings> ParseSettings(const std::vector<std::string>& arguments
 
   using std::chrono::milliseconds;
   settings.server = {.listen_addresses = absl::GetFlag(FLAGS_listen_address),
+                     .channelz = absl::GetFlag(FLAGS_channelz),
                      .metrics_address = absl::GetFlag(FLAGS_metrics_address),
                      .num_threads = absl::GetFlag(FLAGS_threads),
                      .num_queues = absl::GetFlag(FLAGS_completion_queues),

@@ -2,8 +2,6 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/ext/channelz_service_plugin.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
@@ -22,9 +20,13 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr char kService[] = "lossd.v1.LossService";
+constexpr char kHealth[] = "grpc.health.v1.Health";
+constexpr char kReflection[] = "grpc.reflection.v1.ServerReflection";
+constexpr char kReflectionAlpha[] = "grpc.reflection.v1alpha.ServerReflection";
+constexpr char kChannelz[] = "grpc.channelz.v1.Channelz";
 
-// Requests of ListLosses and DescribeLoss: a name. Their answers stay below the overhead that every call is reserved.
-constexpr size_t kCatalogueRequestBytes = 4 << 10;
+// Requests that carry no tensor: a name. Their answers stay below the overhead that every call is reserved.
+constexpr size_t kSmallRequestBytes = 4 << 10;
 
 // What gRPC may buffer in all, against peers that send more than they declared. Above the budget, because reaching it
 // closes connections and hits honest callers too.
@@ -40,10 +42,8 @@ constexpr std::chrono::milliseconds kQuiet{50}, kLongestHold{500};
 constexpr std::chrono::milliseconds kPoll{2};
 
 // gRPC's plugins are process-wide, and make no use of being initialised twice.
-void InitPlugins() {
+void InitChannelz() {
   static const bool once = [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::channelz::experimental::InitChannelzService();
     return true;
   }();
@@ -63,6 +63,12 @@ void WaitUntilQuiet(steady_clock::time_point deadline, absl::FunctionRef<uint64_
   }
 }
 
+std::vector<std::string> Services(const ServerOptions& options) {
+  std::vector<std::string> services = {kHealth, kReflection, kReflectionAlpha, kService};
+  if (options.channelz) services.emplace_back(kChannelz);
+  return services;
+}
+
 std::string WithPort(const std::string& address, int port) {
   return address.rfind("unix:", 0) == 0 ? address : fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
 }
@@ -71,6 +77,8 @@ std::string WithPort(const std::string& address, int port) {
 
 Server::Server(const ServerOptions& options)
     : options_(options),
+      services_(Services(options)),
+      health_({kService}),
       throttle_(kCallWarningsASecond),
       admission_(options.max_inflight_bytes, options.max_waiting_calls),
       metrics_(build_, admission_),
@@ -85,7 +93,7 @@ Server::~Server() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
-  InitPlugins();
+  if (options.channelz) InitChannelz();
   std::unique_ptr<Server> server(new Server(options));
   if (auto status = server->Listen(); !status.ok()) return status;
   Log(LogLevel::kInfo, "serving",
@@ -119,7 +127,7 @@ absl::Status Server::Listen() {
   grpc::ResourceQuota quota("lossd");
   quota.Resize(options_.max_inflight_bytes * kQuotaFactor);
   builder.SetResourceQuota(quota);
-  builder.RegisterService(&service_);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options_.channelz ? 1 : 0);
   transport_.Register(builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) {
@@ -129,7 +137,6 @@ absl::Status Server::Listen() {
   }
   transport_.Start();
   for (size_t i = 0; i < ports.size(); ++i) addresses_.push_back(WithPort(options_.listen_addresses[i], ports[i]));
-  grpc_->GetHealthCheckService()->SetServingStatus(kService, true);  // "" is serving from the start
   return absl::OkStatus();
 }
 
@@ -138,33 +145,50 @@ CallObserver* Server::Observe(const std::string& type, const std::string& servic
 }
 
 std::vector<Method> Server::Methods() {
-  const auto unary = [this](const std::string& name, UnaryHandler handler, size_t max_bytes, size_t factor) {
-    return Method{.name = fmt::format("/{}/{}", kService, name),
+  const auto unary = [this](const char* service, const char* name, UnaryHandler handler, size_t max_bytes, size_t factor) {
+    return Method{.name = fmt::format("/{}/{}", service, name),
                   .handler = std::move(handler),
+                  .stream = nullptr,
                   .unimplemented = "",
                   .max_request_bytes = max_bytes,
                   .reserve_factor = factor,
-                  .observer = Observe("unary", kService, name)};
+                  .observer = Observe("unary", service, name)};
   };
-  const auto stream = [this](const std::string& name, const char* instead) {
+  const auto stream = [this](const char* type, const char* service, const char* name, StreamFactory factory) {
+    return Method{.name = fmt::format("/{}/{}", service, name),
+                  .handler = nullptr,
+                  .stream = std::move(factory),
+                  .unimplemented = "",
+                  .max_request_bytes = kSmallRequestBytes,
+                  .reserve_factor = 0,
+                  .observer = Observe(type, service, name)};
+  };
+  const auto not_yet = [this](const char* type, const char* name, const char* instead) {
     return Method{.name = fmt::format("/{}/{}", kService, name),
                   .handler = nullptr,
+                  .stream = nullptr,
                   .unimplemented = fmt::format("{} is not served yet; {}", name, instead),
                   .max_request_bytes = 0,
                   .reserve_factor = 0,
-                  .observer = Observe("bidi_stream", kService, name)};
+                  .observer = Observe(type, kService, name)};
   };
+  const auto evaluate = [this](UnaryCall& call) { Evaluate(handlers_, call); };
+  const auto gradient = [this](UnaryCall& call) { Gradient(handlers_, call); };
+  const auto check = [this](UnaryCall& call) { health_.Check(call); };
+  const auto watch = [this] { return health_.Watch(); };
+  const auto reflect = [this] { return Reflect(services_); };
   return {
-      unary(
-          "Evaluate", [this](UnaryCall& call) { Evaluate(handlers_, call); }, options_.max_message_bytes,
-          kEvaluateReserveFactor),
-      unary(
-          "Gradient", [this](UnaryCall& call) { Gradient(handlers_, call); }, options_.max_message_bytes,
-          kGradientReserveFactor),
-      unary("ListLosses", ListLosses, kCatalogueRequestBytes, 1),
-      unary("DescribeLoss", DescribeLoss, kCatalogueRequestBytes, 1),
-      stream("EvaluateStream", "send the requests as Evaluate calls"),
-      stream("GradientStream", "send the requests as Gradient calls"),
+      unary(kService, "Evaluate", evaluate, options_.max_message_bytes, kEvaluateReserveFactor),
+      unary(kService, "Gradient", gradient, options_.max_message_bytes, kGradientReserveFactor),
+      unary(kService, "ListLosses", ListLosses, kSmallRequestBytes, 1),
+      unary(kService, "DescribeLoss", DescribeLoss, kSmallRequestBytes, 1),
+      not_yet("bidi_stream", "EvaluateStream", "send the requests as Evaluate calls"),
+      not_yet("bidi_stream", "GradientStream", "send the requests as Gradient calls"),
+      not_yet("client_stream", "EvaluateBatch", "send parts of the batch as Evaluate calls, and add up sum and divisor"),
+      unary(kHealth, "Check", check, kSmallRequestBytes, 0),  // answered under any load
+      stream("server_stream", kHealth, "Watch", watch),
+      stream("bidi_stream", kReflection, "ServerReflectionInfo", reflect),
+      stream("bidi_stream", kReflectionAlpha, "ServerReflectionInfo", reflect),
   };
 }
 
@@ -174,7 +198,8 @@ void Server::Drain() {
       {{"calls", transport_.num_calls()},
        {"delay_ms", options_.drain_delay.count()},
        {"timeout_ms", options_.drain_timeout.count()}});
-  grpc_->GetHealthCheckService()->SetServingStatus(false);
+  health_.Stop();
+  transport_.Wake();  // watchers hear of it
   std::this_thread::sleep_for(options_.drain_delay);
 
   const auto deadline = steady_clock::now() + options_.drain_timeout;
@@ -184,8 +209,7 @@ void Server::Drain() {
     while (!transport_.closed()) std::this_thread::sleep_for(kPoll);
     std::this_thread::sleep_for(kQuiet);  // for connections to be told
     transport_.Release();
-    // Streams of gRPC's own services (health watches, reflection) would keep Shutdown waiting until its deadline, with
-    // no call of ours left.
+    // Streams (health watches, reflection) would keep Shutdown waiting until its deadline, with no call left.
     while (transport_.num_calls() > 0 && steady_clock::now() < deadline) std::this_thread::sleep_for(kPoll);
     WaitUntilQuiet(deadline, [this] { return transport_.activity(); });
     grpc_server_cancel_all_calls(grpc_->c_server());

@@ -14,10 +14,11 @@
 #include "server/build_info.h"
 #include "server/handlers/handlers.h"
 #include "server/log.h"
-#include "server/loss_service.h"
 #include "server/metrics.h"
 #include "server/observer.h"
 #include "server/options.h"
+#include "server/services/health.h"
+#include "server/services/reflection.h"
 #include "server/transport/transport.h"
 
 namespace lossd::server {
@@ -51,13 +52,14 @@ class Server {
 
   const ServerOptions options_;
   const BuildInfo build_ = GetBuildInfo();
+  const std::vector<std::string> services_;  // what reflection lists
+  Health health_;
   LogThrottle throttle_;
   Admission admission_;
   Metrics metrics_;
   std::deque<Observer> observers_;
   Executor executor_;
   HandlerContext handlers_;
-  LossService service_;
   Transport transport_;
   std::unique_ptr<grpc::Server> grpc_;
   std::vector<std::string> addresses_;

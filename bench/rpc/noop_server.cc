@@ -31,6 +31,7 @@ void Answer(lossd::server::UnaryCall& call, size_t bytes) {
 lossd::server::Method MakeMethod(const char* name, lossd::server::UnaryHandler handler) {
   return {.name = name,
           .handler = std::move(handler),
+          .stream = nullptr,
           .unimplemented = "",
           .max_request_bytes = std::numeric_limits<int32_t>::max()};
 }
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
   const std::string address = absl::GetFlag(FLAGS_listen_address);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   transport.Register(builder);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   const auto server = builder.BuildAndStart();
   if (server == nullptr) {
     std::cerr << "cannot listen on " << address << "\n";

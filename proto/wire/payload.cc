@@ -272,12 +272,18 @@ const Segments* Payloads::Find(const v1::Tensor& tensor) const {
   return handle < payloads_.size() ? &payloads_[handle] : nullptr;
 }
 
-absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads) {
+absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
+                    size_t max_skeleton_bytes) {
   payloads->payloads_.clear();
   Decoder decoder(bytes, &payloads->payloads_);
   const std::string& parsed = decoder.skeleton();
-  if (!decoder.Run(TensorFields::Of(skeleton->GetDescriptor())) || parsed.size() > kMaxMessageBytes ||
-      !skeleton->ParseFromArray(parsed.data(), static_cast<int>(parsed.size()))) {
+  const bool sound = decoder.Run(TensorFields::Of(skeleton->GetDescriptor())) && parsed.size() <= kMaxMessageBytes;
+  if (sound && parsed.size() > max_skeleton_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(skeleton->GetTypeName(), " with ", parsed.size(),
+                                                   " bytes beside the raw bytes of its tensors; expected at most ",
+                                                   max_skeleton_bytes, ": send large tensors as `raw`"));
+  }
+  if (!sound || !skeleton->ParseFromArray(parsed.data(), static_cast<int>(parsed.size()))) {
     return absl::InvalidArgumentError(
         absl::StrCat("not a well-formed ", skeleton->GetTypeName(), " in protobuf's wire format"));
   }

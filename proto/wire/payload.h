@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <variant>
@@ -31,11 +32,11 @@ inline constexpr size_t kInlineBytes = 2048;
 
 class Payloads;
 
-// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`.
-// INVALID_ARGUMENT for a message that is malformed; `skeleton` is then undefined. Any message type that holds
-// lossd.v1.Tensor somewhere (or nowhere). Memory is bounded by a small multiple of the bytes, and stack by protobuf's
-// own limit on nesting.
-absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads);
+// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`. INVALID_ARGUMENT for a message that is malformed,
+// and for one whose skeleton takes more than `max_skeleton_bytes` on the wire (protobuf may make 28 bytes of memory of one
+// on the wire); `skeleton` is then undefined. Any message type that holds lossd.v1.Tensor somewhere (or nowhere).
+absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
+                    size_t max_skeleton_bytes = std::numeric_limits<int32_t>::max());
 
 // The payloads of one message, by handle.
 class Payloads {
@@ -48,7 +49,7 @@ class Payloads {
   const Segments& operator[](size_t handle) const { return payloads_[handle]; }
 
  private:
-  friend absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads);
+  friend absl::Status Decode(std::span<const Segment>, google::protobuf::Message*, Payloads*, size_t);
 
   std::vector<Segments> payloads_;
 };

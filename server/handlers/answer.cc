@@ -31,9 +31,9 @@ absl::StatusOr<grpc::ByteBuffer> Serialize(const google::protobuf::Message& mess
   return grpc::ByteBuffer(&slice, 1);
 }
 
-absl::Status Parse(const UnaryCall& call, google::protobuf::Message* message) {
+absl::Status Parse(std::span<const Segment> bytes, google::protobuf::Message* message) {
   wire::Payloads none;
-  return wire::Decode(call.request(), message, &none);
+  return wire::Decode(bytes, message, &none);
 }
 
 }  // namespace lossd::server

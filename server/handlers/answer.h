@@ -3,6 +3,8 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <span>
+
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
@@ -16,6 +18,6 @@ void Answer(UnaryCall& call, absl::FunctionRef<absl::StatusOr<grpc::ByteBuffer>(
 
 // A small message without tensors.
 absl::StatusOr<grpc::ByteBuffer> Serialize(const google::protobuf::Message& message);
-absl::Status Parse(const UnaryCall& call, google::protobuf::Message* message);
+absl::Status Parse(std::span<const Segment> bytes, google::protobuf::Message* message);
 
 }  // namespace lossd::server

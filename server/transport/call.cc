@@ -91,6 +91,10 @@ void Call::OnEvent(Event event, bool ok) {
       --pending_events_;
       OnMessage(ok);
       break;
+    case Event::kWritten:
+      --pending_events_;
+      streaming_->OnWritten(ok);
+      break;
     case Event::kFinished:
       --pending_events_;
       delivered_ = ok;
@@ -101,25 +105,27 @@ void Call::OnEvent(Event event, bool ok) {
       break;
     case Event::kTick:
     case Event::kRelease:
+    case Event::kWake:
       break;
   }
   if (pending_events_ > 0) return;
   Report();
   queue_.Remove(position_);
   Transport& transport = queue_.transport();
+  std::atomic<int64_t>& count = transport.CountOf(*method_);
   delete this;  // gives its bytes back
   transport.activity_.fetch_add(1, std::memory_order_relaxed);
-  if (transport.num_calls_.fetch_sub(1) == 1) transport.num_calls_.notify_all();
+  if (count.fetch_sub(1) == 1) count.notify_all();
 }
 
 void Call::OnArrived() {
   Post(queue_);
   Transport& transport = queue_.transport();
-  transport.num_calls_.fetch_add(1, std::memory_order_relaxed);
   transport.activity_.fetch_add(1, std::memory_order_relaxed);
   started_ = steady_clock::now();
   position_ = queue_.Add(this);
   method_ = &transport.Find(context_.method());
+  transport.CountOf(*method_).fetch_add(1, std::memory_order_relaxed);
   if (method_->observer != nullptr) method_->observer->OnStarted();
   if (transport.holding_.load(std::memory_order_relaxed)) {
     Enter(State::kHeld);
@@ -133,6 +139,12 @@ void Call::GoOn() {
 }
 
 void Call::Begin() {
+  if (method_->stream != nullptr) {
+    Enter(State::kStreaming);
+    streaming_.emplace(method_->stream(), static_cast<StreamOperations&>(*this));
+    streaming_->Begin();
+    return;
+  }
   if (method_->handler == nullptr) {
     FinishNow({grpc::StatusCode::UNIMPLEMENTED, method_->unimplemented.empty()
                                                     ? fmt::format("unknown method {}", context_.method())
@@ -150,6 +162,10 @@ void Call::Admit() {
   const size_t request_bytes = declared_bytes_.value_or(method_->max_request_bytes);
   if (request_bytes > method_->max_request_bytes) {
     Refuse(Refusal::kTooLarge, TooLarge(request_bytes, method_->max_request_bytes));
+    return;
+  }
+  if (method_->reserve_factor == 0) {
+    Read();
     return;
   }
   ticket_.emplace(queue_.transport().admission_, [this] {  // on the thread of whoever freed the bytes: see invariant 1
@@ -180,12 +196,42 @@ void Call::OnGranted() {
 }
 
 void Call::Read() {
-  ++pending_events_;
   Enter(State::kReading);
+  StartRead();
+}
+
+void Call::StartRead() {
+  ++pending_events_;
   stream_.Read(&request_buffer_, &message_);
 }
 
+void Call::StartWrite(const grpc::ByteBuffer& message) {
+  ++pending_events_;
+  sent_bytes_ += message.Length();
+  stream_.Write(message, &written_);
+}
+
+void Call::OnStreamMessage(bool ok) {
+  if (!ok) {
+    streaming_->OnMessage(nullptr);
+    return;
+  }
+  const size_t bytes = request_buffer_.Length();
+  received_bytes_ += bytes;
+  if (method_->observer != nullptr) method_->observer->OnReceived(bytes);
+  if (bytes > method_->max_request_bytes) {
+    if (method_->observer != nullptr) method_->observer->OnRefused(Refusal::kTooLarge);
+    streaming_->End(TooLarge(bytes, method_->max_request_bytes));
+    return;
+  }
+  streaming_->OnMessage(&request_buffer_);
+}
+
 void Call::OnMessage(bool ok) {
+  if (streaming_) {
+    OnStreamMessage(ok);
+    return;
+  }
   if (state_.load(std::memory_order_acquire) == State::kFinishing) return;  // ended as stalled
   if (!ok) {
     // Vanished peers end here too: the status then goes nowhere.
@@ -219,7 +265,9 @@ void Call::Handle() {
 void Call::OnDone() {
   cancellation_.Cancel();  // means nothing to a call that has been answered
   const State state = state_.load(std::memory_order_acquire);
-  if (state == State::kHeld) {
+  if (streaming_) {
+    streaming_->End(StatusOfCancellation());
+  } else if (state == State::kHeld) {
     FinishNow(StatusOfCancellation());
   } else if (state == State::kWaiting && ticket_->Withdraw()) {
     --pending_events_;
@@ -255,7 +303,7 @@ void Call::Finish(const grpc::Status& status, grpc::ByteBuffer response) {
   request_ = wire::ReceivedBytes();  // the answer may take as much memory again
   Enter(State::kFinishing);
   // The operation's end may delete this call before the line that starts it returns.
-  if (status.ok()) {
+  if (status.ok() && !streaming_) {
     sent_bytes_ = response.Length();
     stream_.WriteAndFinish(response, grpc::WriteOptions(), status, &finished_);
   } else {

@@ -14,12 +14,13 @@
 #include "proto/wire/byte_buffer.h"
 #include "server/admission.h"
 #include "server/transport/call_queue.h"
+#include "server/transport/stream_call.h"
 #include "server/transport/unary_call.h"
 
 namespace lossd::server {
 
 // Owns itself, from the wish for a call to the end of the call that came.
-class Call final : public UnaryCall, private EventTarget {
+class Call final : public UnaryCall, private EventTarget, private StreamOperations {
  public:
   // Asks gRPC for the next call on `queue`.
   static void Post(CallQueue& queue);
@@ -33,11 +34,16 @@ class Call final : public UnaryCall, private EventTarget {
   // Goes on where it was held. On the queue's thread.
   void GoOn();
 
+  // Lets a stream look at what it watches. On the queue's thread.
+  void Wake() {
+    if (streaming_) streaming_->OnWake();
+  }
+
   // Ends the call if it has been waiting for its peer since before `limit`. On the queue's thread.
   void EndIfStalled(std::chrono::steady_clock::time_point limit);
 
  private:
-  enum class State { kPosted, kHeld, kWaiting, kReading, kHandling, kFinishing };
+  enum class State { kPosted, kHeld, kWaiting, kReading, kHandling, kStreaming, kFinishing };
 
   explicit Call(CallQueue& queue);
   ~Call();
@@ -46,12 +52,16 @@ class Call final : public UnaryCall, private EventTarget {
   void OnArrived();
   void OnGranted();
   void OnMessage(bool ok);
+  void OnStreamMessage(bool ok);
   void OnDone();
 
   void Begin();
   void Admit();
   void Read();
   void Handle();
+  void StartRead() override;
+  void StartWrite(const grpc::ByteBuffer& message) override;
+  void StartFinish(const grpc::Status& status) override { FinishNow(status); }
   void Refuse(Refusal refusal, const grpc::Status& status);
   void FinishNow(const grpc::Status& status) { Finish(status, grpc::ByteBuffer()); }
   void Enter(State state);
@@ -63,7 +73,7 @@ class Call final : public UnaryCall, private EventTarget {
   grpc::GenericServerContext context_;
   grpc::GenericServerAsyncReaderWriter stream_{&context_};
   EventTag arrived_{this, Event::kArrived}, granted_{this, Event::kGranted}, message_{this, Event::kMessage},
-      finished_{this, Event::kFinished}, done_{this, Event::kDone};
+      written_{this, Event::kWritten}, finished_{this, Event::kFinished}, done_{this, Event::kDone};
 
   // Entered by the queue's thread, except for kFinishing: that comes with Finish, from any thread.
   std::atomic<State> state_{State::kPosted};
@@ -80,6 +90,8 @@ class Call final : public UnaryCall, private EventTarget {
   grpc::ByteBuffer request_buffer_;
   wire::ReceivedBytes request_;
   size_t received_bytes_ = 0;
+
+  std::optional<StreamCall> streaming_;
 
   grpc::Status status_;
   size_t sent_bytes_ = 0;

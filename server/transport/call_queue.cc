@@ -43,6 +43,8 @@ void CallQueue::Stop() {
 
 void CallQueue::Release() { release_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &release_); }
 
+void CallQueue::Wake() { wake_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &wake_); }
+
 void CallQueue::Run() {
   pthread_setname_np(pthread_self(), "lossd-queue");
   void* tag;
@@ -56,6 +58,10 @@ void CallQueue::Run() {
 void CallQueue::OnEvent(Event event, bool ok) {
   if (event == Event::kRelease) {
     for (Call* call : calls_) call->GoOn();
+    return;
+  }
+  if (event == Event::kWake) {
+    for (Call* call : calls_) call->Wake();
     return;
   }
   if (!ok) return;  // stopping

@@ -13,7 +13,7 @@ namespace lossd::server {
 class Call;
 class Transport;
 
-enum class Event { kArrived, kGranted, kMessage, kFinished, kDone, kTick, kRelease };
+enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake };
 
 class EventTarget {
  public:
@@ -43,6 +43,8 @@ class CallQueue final : private EventTarget {
 
   // Lets the held calls go on; from any thread, once.
   void Release();
+  // Wakes the streams; from any thread, one at a time.
+  void Wake();
 
   // The calls that have arrived and are not gone. On the queue's thread.
   Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
@@ -56,7 +58,8 @@ class CallQueue final : private EventTarget {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   EventTag tick_{this, Event::kTick};
   EventTag release_{this, Event::kRelease};
-  grpc::Alarm tick_alarm_, release_alarm_;
+  EventTag wake_{this, Event::kWake};
+  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_;
   std::list<Call*> calls_;
   std::thread thread_;
 };

@@ -37,9 +37,14 @@ void Transport::Release() {
   for (const auto& queue : queues_) queue->Release();
 }
 
+void Transport::Wake() {
+  for (const auto& queue : queues_) queue->Wake();
+}
+
 void Transport::Stop() {
   // Shutdown cancels calls and does not wait for their handlers, whose answers still go through the queues.
   for (int64_t calls = num_calls_; calls > 0; calls = num_calls_) num_calls_.wait(calls);
+  for (int64_t streams = num_streams_; streams > 0; streams = num_streams_) num_streams_.wait(streams);
   for (const auto& queue : queues_) queue->Stop();
 }
 

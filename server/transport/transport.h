@@ -65,6 +65,9 @@ class Transport {
   // Lets held calls go on. Once, after Hold, and before Stop.
   void Release();
 
+  // Has every stream look at what it watches, soon. From any thread, between Start and Stop; one thread at a time.
+  void Wake();
+
   // Changes whenever a call arrives or is gone.
   uint64_t activity() const { return activity_.load(std::memory_order_relaxed); }
   // gRPC has begun to shut down: no further call will arrive.
@@ -73,7 +76,7 @@ class Transport {
   // Waits for the last call to be gone and ends the threads. After Server::Shutdown has returned.
   void Stop();
 
-  // Calls that have arrived and are not gone.
+  // Calls that have arrived and are not gone; streams, which may last for ever, are not among them.
   int64_t num_calls() const { return num_calls_.load(std::memory_order_relaxed); }
 
  private:
@@ -81,6 +84,7 @@ class Transport {
   friend class CallQueue;
 
   const Method& Find(std::string_view name) const;
+  std::atomic<int64_t>& CountOf(const Method& method) { return method.stream == nullptr ? num_calls_ : num_streams_; }
 
   const TransportOptions options_;
   Admission& admission_;
@@ -89,6 +93,7 @@ class Transport {
   absl::flat_hash_map<std::string_view, const Method*> by_name_;
   grpc::AsyncGenericService service_;
   std::atomic<int64_t> num_calls_{0};
+  std::atomic<int64_t> num_streams_{0};
   std::atomic<uint64_t> activity_{0};
   std::atomic<bool> holding_{false};
   std::atomic<bool> closed_{false};

@@ -14,6 +14,7 @@
 
 #include "core/executor.h"
 #include "core/tensor/segment.h"
+#include "server/transport/stream.h"
 
 namespace lossd::server {
 
@@ -75,11 +76,13 @@ class CallObserver {
 
 struct Method {
   std::string name;           // "/package.Service/Method"
-  UnaryHandler handler;       // empty: the call is answered UNIMPLEMENTED without reading
-  std::string unimplemented;  // the sentence of that answer
+  UnaryHandler handler;       // of a unary method
+  StreamFactory stream;       // of a method with many messages; one for each call. It takes no part in admission.
+  std::string unimplemented;  // where both are empty, the sentence with which a call is answered, unread
   // Largest request message. Also what a call is taken to send that does not declare its size.
   size_t max_request_bytes = 0;
-  // Bytes of a whole call in the worst case (request, response, workspace), as a multiple of its request.
+  // Bytes of a whole call in the worst case (request, response, workspace), as a multiple of its request. 0: calls are
+  // small and never wait, for what must be answered under any load.
   size_t reserve_factor = 1;
   CallObserver* observer = nullptr;  // may be null; outlives the transport
 };
