@@ -59,6 +59,11 @@ constexpr std::string_view kForeignVariables[] = {"LOSSD_ADDRESS"};  // lossctl'
 
 bool IsFlag(std::string_view name) { return std::find(std::begin(kFlags), std::end(kFlags), name) != std::end(kFlags); }
 
+bool IsSwitch(std::string_view name) {
+  const absl::CommandLineFlag* const flag = IsFlag(name) ? absl::FindCommandLineFlag({name.data(), name.size()}) : nullptr;
+  return flag != nullptr && flag->IsOfType<bool>();
+}
+
 std::string VariableOf(std::string_view flag) {
   return fmt::format("{}{}", kPrefix, absl::AsciiStrToUpper(std::string(flag)));
 }
@@ -95,10 +100,14 @@ absl::Status ReadArguments(const std::vector<std::string>& arguments, Source* so
       *action = name == "help" ? Action::kShowHelp : Action::kShowVersion;
       return absl::OkStatus();
     }
-    if (equals == std::string_view::npos && i + 1 == arguments.size()) {
+    // A flag that is on or off is on where it stands alone.
+    const bool switched_on = equals == std::string_view::npos && IsSwitch(name);
+    if (equals == std::string_view::npos && !switched_on && i + 1 == arguments.size()) {
       return absl::InvalidArgumentError(fmt::format("{}: --{} without a value; see --help", source->name, name));
     }
-    const std::string_view value = equals == std::string_view::npos ? arguments[++i] : argument.substr(equals + 1);
+    const std::string_view value = switched_on                         ? "true"
+                                   : equals == std::string_view::npos ? arguments[++i]
+                                                                      : argument.substr(equals + 1);
     if (name == "flagfile") {
       *flag_file = value;
     } else if (auto status = Add(name, value, source); !status.ok()) {

@@ -27,7 +27,7 @@ std::string RunTool(const std::vector<std::string>& command, int expected = 0) {
 
 class ToolsTest : public ::testing::Test {
  protected:
-  ServerProcess server_;
+  ServerProcess server_{{"--channelz"}};
 };
 
 TEST_F(ToolsTest, GrpcurlWorksFromReflectionAlone) {
@@ -51,6 +51,7 @@ TEST_F(ToolsTest, GrpcurlWorksFromReflectionAlone) {
   constexpr int kCodeOffset = 64;  // grpcurl exits with 64 and the code
   EXPECT_THAT(call("lossd.v1.LossService/Evaluate", R"({"loss": "hubr"})", kCodeOffset + 5), HasSubstr("huber"));
   EXPECT_THAT(call("lossd.v1.LossService/EvaluateStream", "", kCodeOffset + 12), HasSubstr("not served yet"));
+  EXPECT_THAT(call("grpc.health.v1.Health/Check", R"({"service": "lossd.v1.LossService"})"), HasSubstr("SERVING"));
   EXPECT_THAT(call("grpc.channelz.v1.Channelz/GetServers", "{}"), HasSubstr("listen_socket"));
 }
 

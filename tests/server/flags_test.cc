@@ -90,6 +90,24 @@ TEST_F(FlagsTest, ListenAddressesAddUp) {
   EXPECT_THAT(settings->server.listen_addresses, ElementsAre("127.0.0.1:1", "[::1]:2"));
 }
 
+TEST_F(FlagsTest, ASwitchIsOnWhereItStandsAlone) {
+  struct Case {
+    Arguments arguments;
+    bool channelz;
+  };
+  const Case cases[] = {{{}, false},
+                        {{"--channelz", "--threads=2"}, true},
+                        {{"--threads=2", "--channelz"}, true},
+                        {{"--channelz=false"}, false},
+                        {{"--channelz=true"}, true}};
+  for (const Case& c : cases) {
+    const absl::FlagSaver saver;
+    const auto settings = ParseSettings(c.arguments, {});
+    ASSERT_THAT(settings, IsOk());
+    EXPECT_EQ(settings->server.channelz, c.channelz);
+  }
+}
+
 TEST_F(FlagsTest, LaterValuesWin) {
   const auto settings = ParseSettings({"--threads=1", "-threads", "2"}, {});
   ASSERT_THAT(settings, IsOk());

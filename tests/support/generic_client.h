@@ -75,6 +75,18 @@ class GenericCall {
     call_->WriteLast(ToBuffer(message), grpc::WriteOptions(), Tag(kWrite));
     return *this;
   }
+  // Sends the message; more may follow.
+  GenericCall& SendOne(const std::string& message) {
+    call_->Write(ToBuffer(message), Tag(kWrite));
+    Await(kWrite);
+    return *this;
+  }
+  // Waits for the next message of a stream; "" where there is none.
+  std::string ReceiveOne() {
+    grpc::ByteBuffer message;
+    call_->Read(&message, Tag(kRead));
+    return Await(kRead) ? ToBytes(message) : "";
+  }
   GenericCall& SendNothing() {
     call_->WritesDone(Tag(kWrite));
     return *this;
@@ -106,12 +118,13 @@ class GenericCall {
   static void* Tag(Step step) { return reinterpret_cast<void*>(step); }  // NOLINT(performance-no-int-to-ptr)
 
   // Other steps may end before: a write that nobody waits for.
-  void Await(Step step) {
+  bool Await(Step step) {
     void* tag = nullptr;
     bool ok = false;
     while (queue_.Next(&tag, &ok)) {
-      if (tag == Tag(step)) return;
+      if (tag == Tag(step)) return ok;
     }
+    return false;
   }
 
   grpc::GenericStub stub_;
