@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "google/protobuf/stubs/common.h"
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
@@ -40,6 +41,13 @@ constexpr int kCallWarningsASecond = 10;
 // second.
 constexpr std::chrono::milliseconds kQuiet{50}, kLongestHold{500};
 constexpr std::chrono::milliseconds kPoll{2};
+
+// protobuf would write a line to standard error for every string of a peer that is not UTF-8.
+void SilenceProtobuf() {
+#if GOOGLE_PROTOBUF_VERSION < 4022000  // later ones log through Abseil
+  google::protobuf::SetLogHandler(nullptr);
+#endif
+}
 
 // gRPC's plugins are process-wide, and make no use of being initialised twice.
 void InitChannelz() {
@@ -93,6 +101,7 @@ Server::~Server() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  SilenceProtobuf();
   if (options.channelz) InitChannelz();
   std::unique_ptr<Server> server(new Server(options));
   if (auto status = server->Listen(); !status.ok()) return status;
