@@ -13,6 +13,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "google/protobuf/stubs/common.h"
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+#include "google/protobuf/stubs/logging.h"
+#endif
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
