@@ -9,16 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "lossd/v1/loss_service.pb.h"
+#include "proto/wire/enums.h"
 
 namespace lossd {
 namespace {
 
-// The enums of core/ have the order of those on the wire, which have UNSPECIFIED in front. Those of DType start at 1.
-v1::DType ToWire(DType dtype) { return static_cast<v1::DType>(static_cast<int>(dtype) + 1); }
-static_assert(static_cast<int>(DType::kF32) + 1 == v1::F32 && static_cast<int>(DType::kBool) + 1 == v1::BOOL);
-
-v1::InputKind ToWire(InputKind kind) { return static_cast<v1::InputKind>(kind); }
-static_assert(static_cast<int>(InputKind::kLogProbabilities) == v1::LOG_PROBABILITIES);
+using wire::ToWire;
 
 v1::Reduction ToWire(Reduction reduction) {
   switch (reduction) {
@@ -42,18 +38,6 @@ v1::Divisor ToWire(Divisor divisor) {
       return v1::BATCH;
   }
   return v1::DIVISOR_UNSPECIFIED;
-}
-
-v1::ClipPolicy ToWire(ClipPolicy policy) {
-  switch (policy) {
-    case ClipPolicy::kNone:
-      return v1::NO_CLIP;
-    case ClipPolicy::kKeras:
-      return v1::KERAS_CLIP;
-    case ClipPolicy::kTorchLogClamp:
-      return v1::TORCH_LOG_CLAMP;
-  }
-  return v1::CLIP_POLICY_UNSPECIFIED;
 }
 
 // Defaults are left out: a small request stays small.

@@ -5,35 +5,12 @@
 #include <string_view>
 
 #include "core/errors.h"
+#include "proto/wire/enums.h"
 
 namespace lossd::server {
 namespace {
 
-v1::InputKind ToWire(InputKind kind) {
-  switch (kind) {
-    case InputKind::kUnspecified:
-      return v1::INPUT_KIND_UNSPECIFIED;
-    case InputKind::kProbabilities:
-      return v1::PROBABILITIES;
-    case InputKind::kLogits:
-      return v1::LOGITS;
-    case InputKind::kLogProbabilities:
-      return v1::LOG_PROBABILITIES;
-  }
-  return v1::INPUT_KIND_UNSPECIFIED;
-}
-
-v1::ClipPolicy ToWire(ClipPolicy policy) {
-  switch (policy) {
-    case ClipPolicy::kNone:
-      return v1::NO_CLIP;
-    case ClipPolicy::kKeras:
-      return v1::KERAS_CLIP;
-    case ClipPolicy::kTorchLogClamp:
-      return v1::TORCH_LOG_CLAMP;
-  }
-  return v1::CLIP_POLICY_UNSPECIFIED;
-}
+using wire::ToWire;
 
 std::string_view TargetShape(Family family) {
   switch (family) {

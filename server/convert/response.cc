@@ -6,6 +6,7 @@
 
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/byte_buffer.h"
+#include "proto/wire/enums.h"
 #include "proto/wire/payload.h"
 #include "server/convert/tensor.h"
 
@@ -17,7 +18,7 @@ constexpr size_t kOutputAlignment = 64;
 
 void SetTensor(const Problem& problem, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor,
                wire::Payloads* payloads) {
-  tensor->set_dtype(ToWire(problem.dtype));
+  tensor->set_dtype(wire::ToWire(problem.dtype));
   tensor->mutable_shape()->Add(shape.begin(), shape.end());
   Segments segments;
   if (bytes.size() > 0) segments.push_back({reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});

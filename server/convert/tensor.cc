@@ -140,6 +140,4 @@ absl::StatusOr<TensorView> ToView(std::string_view name, const v1::Tensor& messa
   return TensorView::Make(name, *dtype, Shape(message.shape().begin(), message.shape().end()), std::move(segments));
 }
 
-v1::DType ToWire(DType dtype) { return static_cast<v1::DType>(static_cast<int>(dtype) + 1); }
-
 }  // namespace lossd::server

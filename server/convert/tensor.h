@@ -18,6 +18,4 @@ namespace lossd::server {
 absl::StatusOr<TensorView> ToView(std::string_view name, const v1::Tensor& message, const wire::Payloads& payloads,
                                   ConvertedValues* converted);
 
-v1::DType ToWire(DType dtype);
-
 }  // namespace lossd::server

@@ -1,5 +1,6 @@
 // From the wire to core's Request: what is understood, and every error that conversion itself makes. Requests are
 // written as JSON, as a person would.
+#include "proto/wire/enums.h"
 #include "server/convert/request.h"
 
 #include <gmock/gmock.h>
@@ -218,7 +219,7 @@ TEST(ToRequest, RawBytesNeedADType) {
 TEST(ToWire, NumbersEveryDType) {
   for (size_t i = 0; i < kNumDTypes; ++i) {
     const auto dtype = static_cast<DType>(i);
-    EXPECT_EQ(v1::DType_Name(ToWire(dtype)), Name(dtype));
+    EXPECT_EQ(v1::DType_Name(wire::ToWire(dtype)), Name(dtype));
   }
 }
 
