@@ -37,18 +37,16 @@ std::string ToString(const Interval& domain) {
   return Cat(domain.open_lo ? "(" : "[", Endpoint(domain.lo), ", ", Endpoint(domain.hi), domain.open_hi ? ")" : "]");
 }
 
-absl::Status NoLoss() {
-  return InvalidArgumentError("loss: empty; expected the name of a loss, see ListLosses");
-}
+absl::Status NoLoss() { return InvalidArgumentError("loss: empty; expected the name of a loss, see ListLosses"); }
 
 absl::Status UnknownLoss(std::string_view name, const std::vector<std::string_view>& near) {
   return absl::NotFoundError(Cat("loss: no loss is called ", Quote(name), "; ",
-                                    near.empty() ? "see ListLosses" : Cat("did you mean ", JoinNames(near), "?")));
+                                 near.empty() ? "see ListLosses" : Cat("did you mean ", JoinNames(near), "?")));
 }
 
 absl::Status UnknownParam(std::string_view loss, std::string_view param, const std::vector<std::string_view>& known) {
   return InvalidArgumentError(Cat("params: ", loss, " has no parameter ", Quote(param), "; ",
-                                     known.empty() ? "it takes none" : Cat("it takes ", JoinNames(known))));
+                                  known.empty() ? "it takes none" : Cat("it takes ", JoinNames(known))));
 }
 
 absl::Status RepeatedParam(std::string_view loss, std::string_view param) {
@@ -56,24 +54,25 @@ absl::Status RepeatedParam(std::string_view loss, std::string_view param) {
 }
 
 absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double given) {
-  return InvalidArgumentError(Cat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
+  return InvalidArgumentError(
+      Cat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
 }
 
 absl::Status InputKindMissing(const Contract& contract) {
   return InvalidArgumentError(Cat("options.input_kind: not set; ", contract.name,
-                                     " differs by what y_pred is and never guesses: expected one of ", FormsOf(contract)));
+                                  " differs by what y_pred is and never guesses: expected one of ", FormsOf(contract)));
 }
 
 absl::Status InputKindConflict(std::string_view alias, InputKind implied, InputKind given) {
   return InvalidArgumentError(Cat("options.input_kind: ", Name(given), " contradicts the name ", Quote(alias),
-                                     ", which stands for ", Name(implied)));
+                                  ", which stands for ", Name(implied)));
 }
 
 absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolicy policy) {
   if (contract.forms.size() == 1 && contract.forms[0] == Form{}) {
     const std::string_view field = kind != InputKind::kUnspecified ? "options.input_kind" : "options.clip_policy";
     return InvalidArgumentError(Cat(field, ": ", kind != InputKind::kUnspecified ? Name(kind) : Name(policy), " for ",
-                                       contract.name, ", which takes plain values; leave it out"));
+                                    contract.name, ", which takes plain values; leave it out"));
   }
   const bool kind_known = [&] {
     for (const Form& form : contract.forms) {
@@ -82,7 +81,7 @@ absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolic
     return false;
   }();
   return InvalidArgumentError(Cat(kind_known ? "options.clip_policy: " : "options.input_kind: ", Name(kind), " with ",
-                                     Name(policy), " for ", contract.name, "; expected ", FormsOf(contract)));
+                                  Name(policy), " for ", contract.name, "; expected ", FormsOf(contract)));
 }
 
 absl::Status TensorMissing(std::string_view field, std::string_view loss) {
@@ -108,19 +107,19 @@ absl::Status BadShape(std::string_view field, std::span<const int64_t> shape) {
 
 absl::Status WrongByteCount(std::string_view field, DType dtype, std::span<const int64_t> shape, uint64_t given,
                             uint64_t expected) {
-  return InvalidArgumentError(Cat(field, ": ", given, " bytes of data; ", Name(dtype), " ", lossd::ToString(shape), " has ",
-                                     expected));
+  return InvalidArgumentError(
+      Cat(field, ": ", given, " bytes of data; ", Name(dtype), " ", lossd::ToString(shape), " has ", expected));
 }
 
 absl::Status ShapeMismatch(std::string_view field, std::span<const int64_t> given, std::span<const int64_t> y_pred,
                            std::string_view rule) {
-  return InvalidArgumentError(Cat(field, ": shape ", lossd::ToString(given), " does not match y_pred ",
-                                     lossd::ToString(y_pred), "; ", rule));
+  return InvalidArgumentError(
+      Cat(field, ": shape ", lossd::ToString(given), " does not match y_pred ", lossd::ToString(y_pred), "; ", rule));
 }
 
 absl::Status NoClasses(std::span<const int64_t> y_pred) {
-  return InvalidArgumentError(Cat("y_pred: shape ", lossd::ToString(y_pred),
-                                     "; row losses need a last axis of at least one class"));
+  return InvalidArgumentError(
+      Cat("y_pred: shape ", lossd::ToString(y_pred), "; row losses need a last axis of at least one class"));
 }
 
 absl::Status TooManyClasses(int64_t classes) {
@@ -128,8 +127,7 @@ absl::Status TooManyClasses(int64_t classes) {
 }
 
 absl::Status LabelOutOfRange(size_t index, int64_t label, size_t classes) {
-  return InvalidArgumentError(
-      Cat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
+  return InvalidArgumentError(Cat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
 }
 
 absl::Status NotBool(std::string_view field, size_t index, int byte) {
@@ -138,7 +136,7 @@ absl::Status NotBool(std::string_view field, size_t index, int byte) {
 
 absl::Status NonFinite(std::string_view field, size_t index, double value) {
   return InvalidArgumentError(Cat(field, ": ", absl::StrFormat("%g", value), " at flat index ", index,
-                                     "; expected finite values (non_finite_policy ERROR)"));
+                                  "; expected finite values (non_finite_policy ERROR)"));
 }
 
 absl::Status BadNormalizer(double given) {
@@ -150,7 +148,8 @@ absl::Status NormalizerAndDivisor() {
 }
 
 absl::Status DivisorWithoutMean() {
-  return InvalidArgumentError("options.divisor: a divisor is used by the reduction MEAN alone; leave divisor and normalizer out");
+  return InvalidArgumentError(
+      "options.divisor: a divisor is used by the reduction MEAN alone; leave divisor and normalizer out");
 }
 
 absl::Status Cancelled() { return absl::CancelledError("stopped before the end"); }

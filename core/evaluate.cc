@@ -1,5 +1,5 @@
-// Two passes. The first runs only where weights or a mask were sent: it finds the divisor, which every slope is divided by.
-// The second computes values and slopes, block by block, while a block is in cache.
+// Two passes. The first runs only where weights or a mask were sent: it finds the divisor, which every slope is divided
+// by. The second computes values and slopes, block by block, while a block is in cache.
 #include "core/evaluate.h"
 
 #include <algorithm>
@@ -33,8 +33,8 @@ bool ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor, 
   }) && !cancellation.cancelled();
 }
 
-// Elements [begin, begin + count) of a tensor of S as T. Exact for the labels and targets that MakeProblem lets through,
-// rounded to nearest for large integers.
+// Elements [begin, begin + count) of a tensor of S as T. Exact for the labels and targets that MakeProblem lets
+// through, rounded to nearest for large integers.
 template <class S, class T>
 void Convert(const TensorView& view, Run run, std::byte* raw, T* out) {
   const std::byte* const bytes = view.Block(run.begin, run.count, raw);
@@ -48,9 +48,12 @@ void Convert(const TensorView& view, Run run, std::byte* raw, T* out) {
 template <class T>
 void ConvertIntegers(const TensorView& view, Run run, std::byte* raw, T* out) {
   switch (view.dtype()) {
-    case DType::kI32: return Convert<int32_t>(view, run, raw, out);
-    case DType::kI64: return Convert<int64_t>(view, run, raw, out);
-    default: return Convert<uint8_t>(view, run, raw, out);
+    case DType::kI32:
+      return Convert<int32_t>(view, run, raw, out);
+    case DType::kI64:
+      return Convert<int64_t>(view, run, raw, out);
+    default:
+      return Convert<uint8_t>(view, run, raw, out);
   }
 }
 
@@ -153,7 +156,8 @@ double EvaluateBlock(const Problem& problem, Run run, const Outputs& outputs, do
   }
   if (outputs.per_item != nullptr) {
     T* const out = reinterpret_cast<T*>(outputs.per_item) + run.begin;
-    for (size_t i = 0; i < run.count; ++i) out[i] = weighted ? static_cast<T>(value[i] * workspace.weights[i]) : value[i];
+    for (size_t i = 0; i < run.count; ++i)
+      out[i] = weighted ? static_cast<T>(value[i] * workspace.weights[i]) : value[i];
   }
   return sum;
 }
@@ -162,8 +166,10 @@ double DivisorOf(const Problem& problem, const Partial& total) {
   if (problem.reduction != Reduction::kMean) return 1;
   if (problem.normalizer) return *problem.normalizer;
   switch (problem.divisor) {
-    case Divisor::kCount: return static_cast<double>(total.valid_count);
-    case Divisor::kWeightSum: return total.weight_sum;
+    case Divisor::kCount:
+      return static_cast<double>(total.valid_count);
+    case Divisor::kWeightSum:
+      return total.weight_sum;
     case Divisor::kBatch:
       return problem.item_shape.empty() ? 1 : static_cast<double>(problem.item_shape.front());
   }
@@ -178,9 +184,9 @@ absl::StatusOr<Result> Evaluate(const Problem& problem, const Plan& plan, const 
                 .valid_count = static_cast<int64_t>(problem.num_items)};
   std::vector<Partial> partials(plan.num_blocks);
   if (problem.sample_weight || problem.mask) {
-    const bool done = ForEachBlock(problem, plan, executor, cancellation, [&](size_t block, Run run, Workspace& workspace) {
-      partials[block] = LoadWeights(problem, run, workspace);
-    });
+    const bool done = ForEachBlock(
+        problem, plan, executor, cancellation,
+        [&](size_t block, Run run, Workspace& workspace) { partials[block] = LoadWeights(problem, run, workspace); });
     if (!done) return error::Cancelled();
     total = Partial{};
     for (const Partial& partial : partials) Merge(partial, total);
@@ -191,14 +197,16 @@ absl::StatusOr<Result> Evaluate(const Problem& problem, const Plan& plan, const 
   const bool empty = problem.reduction == Reduction::kMean && divisor == 0;
   const double factor = empty ? 0 : 1 / divisor;
 
-  const bool done = ForEachBlock(problem, plan, executor, cancellation, [&](size_t block, Run run, Workspace& workspace) {
-    partials[block].sum = problem.dtype == DType::kF32
-                              ? EvaluateBlock<float>(problem, run, outputs, factor, problem.f32, workspace)
-                              : EvaluateBlock<double>(problem, run, outputs, factor, problem.f64, workspace);
-  });
+  const bool done =
+      ForEachBlock(problem, plan, executor, cancellation, [&](size_t block, Run run, Workspace& workspace) {
+        partials[block].sum = problem.dtype == DType::kF32
+                                  ? EvaluateBlock<float>(problem, run, outputs, factor, problem.f32, workspace)
+                                  : EvaluateBlock<double>(problem, run, outputs, factor, problem.f64, workspace);
+      });
   if (!done) return error::Cancelled();
   for (const Partial& partial : partials) total.sum += partial.sum;
-  if (empty && outputs.gradient != nullptr) std::memset(outputs.gradient, 0, problem.gradient_bytes());  // inf * 0 is NaN
+  if (empty && outputs.gradient != nullptr)
+    std::memset(outputs.gradient, 0, problem.gradient_bytes());  // inf * 0 is NaN
 
   Result result{.value = std::nullopt,
                 .sum = total.sum,

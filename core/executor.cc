@@ -1,5 +1,5 @@
-// A task_arena of our own keeps the threads of the process's default arena out of requests, and its size is exactly what
-// the operator asked for.
+// A task_arena of our own keeps the threads of the process's default arena out of requests, and its size is exactly
+// what the operator asked for.
 #include "core/executor.h"
 
 #include <tbb/blocked_range.h>
@@ -16,7 +16,8 @@ namespace lossd {
 
 struct Executor::Impl {
   explicit Impl(int num_threads)
-      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(num_threads) + 1), arena(num_threads, 0) {}
+      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(num_threads) + 1),
+        arena(num_threads, 0) {}
 
   // TBB counts the main thread among the allowed; enqueued work needs `num_threads` workers besides it.
   tbb::global_control limit;
@@ -36,7 +37,8 @@ Executor::~Executor() {
 
 int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
 
-bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation, const std::function<void(size_t)>& body) {
+bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
+                            const std::function<void(size_t)>& body) {
   if (num_shards <= 1) {
     if (cancellation.cancelled()) return false;
     if (num_shards == 1) body(0);

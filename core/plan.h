@@ -1,5 +1,5 @@
-// How a problem is cut into pieces: a function of shapes alone, so that the same request gives the same bits on any number
-// of threads.
+// How a problem is cut into pieces: a function of shapes alone, so that the same request gives the same bits on any
+// number of threads.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace lossd {
 
-// Elements in a block: the block's prediction, target, value and slope in float fill 64 KiB, which stays in L2 and mostly
-// in L1. Also the unit of summation: partial sums of blocks are merged in block order.
+// Elements in a block: the block's prediction, target, value and slope in float fill 64 KiB, which stays in L2 and
+// mostly in L1. Also the unit of summation: partial sums of blocks are merged in block order.
 inline constexpr size_t kBlockElements = 4096;
 
 // Elements in a shard, the unit that a thread takes. 64 Ki elements take 20 us and more, a TBB hand-off about 1 us.

@@ -14,11 +14,13 @@ namespace lossd {
 namespace {
 
 // Tensors are little-endian on the wire and read where they lie.
-static_assert(std::endian::native == std::endian::little, "lossd reads tensors in place and needs a little-endian machine");
+static_assert(std::endian::native == std::endian::little,
+              "lossd reads tensors in place and needs a little-endian machine");
 
 using Params = std::array<double, 4>;
 
-absl::StatusOr<Params> ResolveParams(const Contract& contract, const std::vector<std::pair<std::string, double>>& given) {
+absl::StatusOr<Params> ResolveParams(const Contract& contract,
+                                     const std::vector<std::pair<std::string, double>>& given) {
   Params params{};
   std::array<bool, 4> seen{};
   for (size_t i = 0; i < contract.params.size(); ++i) params[i] = contract.params[i].fallback;
@@ -40,7 +42,8 @@ absl::StatusOr<Params> ResolveParams(const Contract& contract, const std::vector
 }
 
 // The form that the options and the name ask for.
-absl::StatusOr<const FormKernels*> ResolveForm(const ResolvedLoss& resolved, std::string_view name, const Options& options) {
+absl::StatusOr<const FormKernels*> ResolveForm(const ResolvedLoss& resolved, std::string_view name,
+                                               const Options& options) {
   const Contract& contract = *resolved.loss.contract;
   InputKind kind = options.input_kind;
   if (resolved.implied != InputKind::kUnspecified) {
@@ -107,9 +110,12 @@ absl::Status CheckLabelsAs(const TensorView& labels, size_t classes) {
 
 absl::Status CheckLabels(const TensorView& labels, size_t classes) {
   switch (labels.dtype()) {
-    case DType::kI32: return CheckLabelsAs<int32_t>(labels, classes);
-    case DType::kI64: return CheckLabelsAs<int64_t>(labels, classes);
-    default: return CheckLabelsAs<uint8_t>(labels, classes);
+    case DType::kI32:
+      return CheckLabelsAs<int32_t>(labels, classes);
+    case DType::kI64:
+      return CheckLabelsAs<int64_t>(labels, classes);
+    default:
+      return CheckLabelsAs<uint8_t>(labels, classes);
   }
 }
 
@@ -161,7 +167,8 @@ absl::StatusOr<PerItem> AlignToItems(std::string_view field, TensorView view, co
 }
 
 absl::StatusOr<Divisor> ResolveDivisor(const Options& options) {
-  if (options.reduction != Reduction::kMean && (options.divisor || options.normalizer)) return error::DivisorWithoutMean();
+  if (options.reduction != Reduction::kMean && (options.divisor || options.normalizer))
+    return error::DivisorWithoutMean();
   if (options.divisor && options.normalizer) return error::NormalizerAndDivisor();
   if (options.normalizer && !(*options.normalizer > 0 && std::isfinite(*options.normalizer))) {
     return error::BadNormalizer(*options.normalizer);

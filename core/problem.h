@@ -18,11 +18,11 @@ namespace lossd {
 
 // What a caller asked for, translated from the wire and not yet checked. Borrows the bytes of its tensors.
 struct Request {
-  std::string loss;                                   // canonical name or alias
+  std::string loss;  // canonical name or alias
   std::vector<std::pair<std::string, double>> params;
   Options options;
   std::optional<TensorView> y_true, y_pred, sample_weight, mask;
-  bool gradient = false;                              // with respect to y_pred
+  bool gradient = false;  // with respect to y_pred
 };
 
 // One weight or mask byte for `repeat` consecutive items.
@@ -56,9 +56,9 @@ struct Problem {
   size_t gradient_bytes() const { return gradient ? y_pred.size_bytes() : 0; }
 };
 
-// The only place that checks: name, parameters, options, dtypes, shapes, labels, and (NonFinitePolicy::kError) finiteness.
-// Errors: NOT_FOUND (loss), INVALID_ARGUMENT naming the field, UNIMPLEMENTED (16-bit floats). Reads labels and masks
-// whole, so its time is linear in their size. Thread-safe.
+// The only place that checks: name, parameters, options, dtypes, shapes, labels, and (NonFinitePolicy::kError)
+// finiteness. Errors: NOT_FOUND (loss), INVALID_ARGUMENT naming the field, UNIMPLEMENTED (16-bit floats). Reads labels
+// and masks whole, so its time is linear in their size. Thread-safe.
 absl::StatusOr<Problem> MakeProblem(Request request);
 
 }  // namespace lossd

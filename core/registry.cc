@@ -67,7 +67,8 @@ std::vector<std::string_view> Near(std::string_view folded) {
   for (const auto& [name, place] : Names()) {
     const bool part = folded.size() >= 3 && name.find(folded) != std::string::npos;
     const size_t distance = part ? 1 : Distance(folded, name);
-    if (distance <= 1 + folded.size() / 4) near.emplace_back(distance, kFamilies[place.family]()[place.index].contract->name);
+    if (distance <= 1 + folded.size() / 4)
+      near.emplace_back(distance, kFamilies[place.family]()[place.index].contract->name);
   }
   std::sort(near.begin(), near.end());
   std::vector<std::string_view> names;
@@ -81,9 +82,12 @@ std::vector<std::string_view> Near(std::string_view folded) {
 
 std::string_view Name(Family family) {
   switch (family) {
-    case Family::kElementwise: return "elementwise";
-    case Family::kRowWithIndex: return "row_with_index";
-    case Family::kRowWithRow: return "row_with_row";
+    case Family::kElementwise:
+      return "elementwise";
+    case Family::kRowWithIndex:
+      return "row_with_index";
+    case Family::kRowWithRow:
+      return "row_with_row";
   }
   return "?";
 }

@@ -1,5 +1,5 @@
-// std::string_view for Abseil. Debian builds Abseil with a string_view of its own, other distributions with the standard
-// one; these helpers serve both.
+// std::string_view for Abseil. Debian builds Abseil with a string_view of its own, other distributions with the
+// standard one; these helpers serve both.
 #pragma once
 
 #include <string>

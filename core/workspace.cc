@@ -60,10 +60,10 @@ size_t Workspace::Bytes(const Problem& problem, size_t items_per_block) {
 }
 
 Workspace::Workspace(const Problem& problem, size_t items_per_block)
-    : memory_(static_cast<std::byte*>(::operator new(Bytes(problem, items_per_block), std::align_val_t{kAlign}))) {
+    : memory_(static_cast<std::byte*>(::operator new (Bytes(problem, items_per_block), std::align_val_t{kAlign}))) {
   Lay(problem, items_per_block, memory_, this);
 }
 
-Workspace::~Workspace() { ::operator delete(memory_, std::align_val_t{kAlign}); }
+Workspace::~Workspace() { ::operator delete (memory_, std::align_val_t{kAlign}); }
 
 }  // namespace lossd

@@ -36,7 +36,8 @@ ABSL_FLAG(int, max_waiting_calls, 1024, "Calls that wait for memory before furth
 ABSL_FLAG(int, stall_timeout_ms, 10000,
           "While calls wait for memory: how long another may hold its own without moving its message.");
 ABSL_FLAG(bool, channelz, false,
-          "Serve grpc.channelz.v1. It counts every call and brings threads of gRPC's own: small calls cost up to twice the CPU.");
+          "Serve grpc.channelz.v1. It counts every call and brings threads of gRPC's own: small calls cost up to twice "
+          "the CPU.");
 ABSL_FLAG(int, drain_delay_ms, 0, "After SIGTERM: how long to go on serving while health says NOT_SERVING.");
 ABSL_FLAG(int, drain_timeout_ms, 8000,
           "After that: how long running calls may take to finish. The default ends before Docker's 10 s.");
@@ -60,7 +61,8 @@ constexpr std::string_view kForeignVariables[] = {"LOSSD_ADDRESS"};  // lossctl'
 bool IsFlag(std::string_view name) { return std::find(std::begin(kFlags), std::end(kFlags), name) != std::end(kFlags); }
 
 bool IsSwitch(std::string_view name) {
-  const absl::CommandLineFlag* const flag = IsFlag(name) ? absl::FindCommandLineFlag({name.data(), name.size()}) : nullptr;
+  const absl::CommandLineFlag* const flag =
+      IsFlag(name) ? absl::FindCommandLineFlag({name.data(), name.size()}) : nullptr;
   return flag != nullptr && flag->IsOfType<bool>();
 }
 
@@ -105,7 +107,7 @@ absl::Status ReadArguments(const std::vector<std::string>& arguments, Source* so
     if (equals == std::string_view::npos && !switched_on && i + 1 == arguments.size()) {
       return absl::InvalidArgumentError(fmt::format("{}: --{} without a value; see --help", source->name, name));
     }
-    const std::string_view value = switched_on                         ? "true"
+    const std::string_view value = switched_on                        ? "true"
                                    : equals == std::string_view::npos ? arguments[++i]
                                                                       : argument.substr(equals + 1);
     if (name == "flagfile") {

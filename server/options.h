@@ -21,7 +21,7 @@ inline constexpr size_t kGradientReserveFactor = 3;
 struct ServerOptions {
   std::vector<std::string> listen_addresses = {"127.0.0.1:50051"};  // HOST:PORT or unix:/PATH; port 0: any
   bool channelz = false;
-  std::string metrics_address = "127.0.0.1:9464";                   // empty: off
+  std::string metrics_address = "127.0.0.1:9464";  // empty: off
   int num_threads = 0;
   int num_queues = 0;
   size_t max_message_bytes = 0;

@@ -157,7 +157,8 @@ CallObserver* Server::Observe(const std::string& type, const std::string& servic
 }
 
 std::vector<Method> Server::Methods() {
-  const auto unary = [this](const char* service, const char* name, UnaryHandler handler, size_t max_bytes, size_t factor) {
+  const auto unary = [this](const char* service, const char* name, UnaryHandler handler, size_t max_bytes,
+                            size_t factor) {
     return Method{.name = fmt::format("/{}/{}", service, name),
                   .handler = std::move(handler),
                   .stream = nullptr,
@@ -196,7 +197,8 @@ std::vector<Method> Server::Methods() {
       unary(kService, "DescribeLoss", DescribeLoss, kSmallRequestBytes, 1),
       not_yet("bidi_stream", "EvaluateStream", "send the requests as Evaluate calls"),
       not_yet("bidi_stream", "GradientStream", "send the requests as Gradient calls"),
-      not_yet("client_stream", "EvaluateBatch", "send parts of the batch as Evaluate calls, and add up sum and divisor"),
+      not_yet("client_stream", "EvaluateBatch",
+              "send parts of the batch as Evaluate calls, and add up sum and divisor"),
       unary(kHealth, "Check", check, kSmallRequestBytes, 0),  // answered under any load
       stream("server_stream", kHealth, "Watch", watch),
       stream("bidi_stream", kReflection, "ServerReflectionInfo", reflect),

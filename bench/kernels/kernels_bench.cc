@@ -25,7 +25,8 @@ constexpr size_t kClasses = 1024;
 template <class T>
 std::vector<T> Draw(const Interval& domain, size_t n) {
   std::mt19937_64 rng(n);
-  std::uniform_real_distribution<T> uniform(static_cast<T>(std::max(domain.lo, -4.0)), static_cast<T>(std::min(domain.hi, 4.0)));
+  std::uniform_real_distribution<T> uniform(static_cast<T>(std::max(domain.lo, -4.0)),
+                                            static_cast<T>(std::min(domain.hi, 4.0)));
   std::vector<T> out(n);
   for (T& x : out) x = uniform(rng);
   return out;
@@ -54,7 +55,8 @@ void Gradient(benchmark::State& state, const Loss& loss, const Form& form, size_
   request.gradient = true;
   request.y_pred = View(prediction, kDTypeOf<T>, shape);
   const bool indexed = loss.family == Family::kRowWithIndex;
-  request.y_true = indexed ? View(labels, DType::kI64, {static_cast<int64_t>(items)}) : View(target, kDTypeOf<T>, shape);
+  request.y_true =
+      indexed ? View(labels, DType::kI64, {static_cast<int64_t>(items)}) : View(target, kDTypeOf<T>, shape);
   const Problem problem = *MakeProblem(std::move(request));
   const Plan plan = MakePlan(problem);
   Executor executor(1);
@@ -78,7 +80,9 @@ void Memcpy(benchmark::State& state, size_t elements) {
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * 2 * from.size() * sizeof(float)));
 }
 
-std::string Size(size_t elements) { return elements < (1 << 20) ? Cat(elements >> 10, "Ki") : Cat(elements >> 20, "Mi"); }
+std::string Size(size_t elements) {
+  return elements < (1 << 20) ? Cat(elements >> 10, "Ki") : Cat(elements >> 20, "Mi");
+}
 
 void Register() {
   for (const size_t elements : kSizes) {

@@ -13,21 +13,21 @@
 namespace lossd::bench {
 
 struct Load {
-  std::string method;           // "/package.Service/Method"
-  grpc::ByteBuffer request;     // the same bytes every time, made once
+  std::string method;        // "/package.Service/Method"
+  grpc::ByteBuffer request;  // the same bytes every time, made once
   int in_flight = 1;
   std::chrono::duration<double> time{1.0};
 };
 
 struct Measured {
   int64_t calls = 0;
-  int64_t bytes = 0;            // of requests and responses
+  int64_t bytes = 0;  // of requests and responses
   double seconds = 0;
   std::vector<double> latencies;  // seconds, sorted
 };
 
-// Calls until the time is up, then waits for what is in flight; counts calls that began before. One thread of this process.
-// Throws std::runtime_error when a call fails.
+// Calls until the time is up, then waits for what is in flight; counts calls that began before. One thread of this
+// process. Throws std::runtime_error when a call fails.
 Measured Run(const std::shared_ptr<grpc::Channel>& channel, const Load& load);
 
 }  // namespace lossd::bench

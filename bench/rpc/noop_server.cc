@@ -1,5 +1,5 @@
-// What gRPC costs: the transport of lossd with handlers that read no byte of a request and compute nothing. Evaluate answers
-// as many bytes as lossd's scalar answer has, Gradient half the request: as much as one of its two tensors.
+// What gRPC costs: the transport of lossd with handlers that read no byte of a request and compute nothing. Evaluate
+// answers as many bytes as lossd's scalar answer has, Gradient half the request: as much as one of its two tensors.
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>

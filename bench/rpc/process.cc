@@ -24,7 +24,8 @@ constexpr std::chrono::seconds kStartTimeout{20};
 
 Process::Process(std::string program, std::vector<std::string> arguments) : program_(std::move(program)) {
   static int count = 0;
-  port_file_ = (std::filesystem::temp_directory_path() / ("lossd_bench_" + std::to_string(getpid()) + "_" + std::to_string(count++)))
+  port_file_ = (std::filesystem::temp_directory_path() /
+                ("lossd_bench_" + std::to_string(getpid()) + "_" + std::to_string(count++)))
                    .string();
   arguments.insert(arguments.begin(), program_);
   arguments.push_back("--port_file=" + port_file_);

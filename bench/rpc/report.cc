@@ -23,13 +23,15 @@ std::string Machine() {
   const std::time_t now = std::time(nullptr);
   char date[32];
   std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-  return absl::StrFormat("%s, %d cores, gRPC %s, %s", model, std::thread::hardware_concurrency(), grpc::Version(), date);
+  return absl::StrFormat("%s, %d cores, gRPC %s, %s", model, std::thread::hardware_concurrency(), grpc::Version(),
+                         date);
 }
 
 std::string Markdown(const std::vector<Row>& rows, const std::string& heading) {
-  std::string text = absl::StrCat(heading, "\n\n",
-                                  "| scenario | server | calls/s | GB/s | p50 us | p99 us | server CPU us a call | CPU, ratio to no-op |\n"
-                                  "|---|---|--:|--:|--:|--:|--:|--:|\n");
+  std::string text = absl::StrCat(
+      heading, "\n\n",
+      "| scenario | server | calls/s | GB/s | p50 us | p99 us | server CPU us a call | CPU, ratio to no-op |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|\n");
   for (const Row& row : rows) {
     absl::StrAppendFormat(&text, "| %s | %s | %.0f | %.2f | %.0f | %.0f | %.1f | %s |\n", row.scenario, row.server,
                           row.calls_per_second, row.gigabytes_per_second, row.p50_us, row.p99_us, row.server_cpu_us,
@@ -41,11 +43,12 @@ std::string Markdown(const std::vector<Row>& rows, const std::string& heading) {
 std::string Json(const std::vector<Row>& rows, const std::string& heading) {
   std::string text = absl::StrFormat("{\"heading\": \"%s\", \"rows\": [", absl::CEscape(heading));
   for (const Row& row : rows) {
-    absl::StrAppendFormat(&text,
-                          "%s\n  {\"scenario\": \"%s\", \"server\": \"%s\", \"calls_per_second\": %.1f, \"gigabytes_per_second\": "
-                          "%.4f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"server_cpu_us_per_call\": %.2f, \"cpu_ratio\": %.4f}",
-                          &row == rows.data() ? "" : ",", row.scenario, row.server, row.calls_per_second,
-                          row.gigabytes_per_second, row.p50_us, row.p99_us, row.server_cpu_us, row.cpu_ratio);
+    absl::StrAppendFormat(
+        &text,
+        "%s\n  {\"scenario\": \"%s\", \"server\": \"%s\", \"calls_per_second\": %.1f, \"gigabytes_per_second\": "
+        "%.4f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"server_cpu_us_per_call\": %.2f, \"cpu_ratio\": %.4f}",
+        &row == rows.data() ? "" : ",", row.scenario, row.server, row.calls_per_second, row.gigabytes_per_second,
+        row.p50_us, row.p99_us, row.server_cpu_us, row.cpu_ratio);
   }
   return absl::StrCat(text, "\n]}\n");
 }

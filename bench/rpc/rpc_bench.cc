@@ -1,7 +1,7 @@
 // lossd beside a no-op server on the same transport, with the same messages, in the same run.
 //
-// Servers take turns in short rounds, so that a machine whose speed drifts treats both alike. CPU time a call is the steadiest
-// figure: it counts what the server's own threads burned, whoever else is on the machine.
+// Servers take turns in short rounds, so that a machine whose speed drifts treats both alike. CPU time a call is the
+// steadiest figure: it counts what the server's own threads burned, whoever else is on the machine.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/grpcpp.h>
 
@@ -81,8 +81,8 @@ double Median(std::vector<double> x) {
 }
 
 // Rounds of one scenario on all servers in turn; a row for each.
-std::vector<Row> Measure(const Scenario& scenario, const std::vector<std::pair<std::string, Process*>>& servers, int rounds,
-                         double seconds) {
+std::vector<Row> Measure(const Scenario& scenario, const std::vector<std::pair<std::string, Process*>>& servers,
+                         int rounds, double seconds) {
   Load load{.method = scenario.gradient ? "/lossd.v1.LossService/Gradient" : "/lossd.v1.LossService/Evaluate",
             .request = MakeRequest(scenario),
             .in_flight = scenario.in_flight,
@@ -135,7 +135,8 @@ int Main(const std::string& program) {
   const bool quick = absl::GetFlag(FLAGS_quick);
   const auto folder = std::filesystem::absolute(program).parent_path();
   Process noop((folder / "noop_server").string(), {"--listen_address=127.0.0.1:0"});
-  Process lossd((folder / "lossd").string(), {"--listen_address=127.0.0.1:0", "--metrics_address=127.0.0.1:0", "--log_level=warning"});
+  Process lossd((folder / "lossd").string(),
+                {"--listen_address=127.0.0.1:0", "--metrics_address=127.0.0.1:0", "--log_level=warning"});
   std::vector<Row> rows;
   for (const Scenario& scenario : kScenarios) {
     if (scenario.name.find(absl::GetFlag(FLAGS_filter)) == std::string::npos) continue;
@@ -144,7 +145,8 @@ int Main(const std::string& program) {
       rows.push_back(std::move(row));
     }
   }
-  const std::string heading = Machine() + "; client and servers share the cores; medians of rounds in turn; sizes are of the request";
+  const std::string heading =
+      Machine() + "; client and servers share the cores; medians of rounds in turn; sizes are of the request";
   std::fputs(Markdown(rows, heading).c_str(), stdout);
   Write(absl::GetFlag(FLAGS_markdown), Markdown(rows, heading));
   Write(absl::GetFlag(FLAGS_json), Json(rows, heading));
@@ -155,7 +157,8 @@ int Main(const std::string& program) {
 }  // namespace lossd::bench
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("lossd beside a no-op server on the same transport: rpc_bench [--quick] [--json F] [--markdown F]");
+  absl::SetProgramUsageMessage(
+      "lossd beside a no-op server on the same transport: rpc_bench [--quick] [--json F] [--markdown F]");
   absl::ParseCommandLine(argc, argv);
   try {
     return lossd::bench::Main(argv[0]);

@@ -31,9 +31,7 @@ struct Interval {
   double lo, hi;  // closed unless marked open
   bool open_lo = false, open_hi = false;
 
-  constexpr bool Contains(double x) const {
-    return (open_lo ? lo < x : lo <= x) && (open_hi ? x < hi : x <= hi);
-  }
+  constexpr bool Contains(double x) const { return (open_lo ? lo < x : lo <= x) && (open_hi ? x < hi : x <= hi); }
 };
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 inline constexpr Interval kReal{-kInf, kInf, true, true};
@@ -49,7 +47,8 @@ struct Param {
   std::string_view summary = {};
 };
 
-// One accepted reading of the prediction. Each has a kernel of its own. A structural type: forms are template arguments.
+// One accepted reading of the prediction. Each has a kernel of its own. A structural type: forms are template
+// arguments.
 struct Form {
   InputKind input_kind = InputKind::kUnspecified;
   ClipPolicy clip_policy = ClipPolicy::kNone;
@@ -68,14 +67,14 @@ struct Alias {
 
 // A worked case under the reduction SUM, checked by the conformance suite and shown by DescribeLoss.
 struct Example {
-  std::string_view origin = {};         // where the numbers come from
-  List<double, 8> target;          // labels for row_with_index
-  List<double, 8> prediction;      // one row for the row families
+  std::string_view origin = {};  // where the numbers come from
+  List<double, 8> target;        // labels for row_with_index
+  List<double, 8> prediction;    // one row for the row families
   double value = 0;
   List<double, 8> gradient;
-  double digits = 6;               // decimal digits to which the origin gives its numbers
+  double digits = 6;  // decimal digits to which the origin gives its numbers
   Form form = {};
-  List<double, 4> params = {};     // empty: the defaults
+  List<double, 4> params = {};  // empty: the defaults
 };
 
 // Largest error per item inside the domains, in units in the last place of the exact result.
@@ -87,22 +86,23 @@ struct Tolerance {
 struct Contract {
   std::string_view name = {};
   List<Alias, 16> aliases = {};
-  std::string_view summary = {};   // one clause of character
-  std::string_view formula = {};   // value of one item, plain text
-  std::string_view gradient = {};  // its derivative, plain text
-  std::string_view source = {};    // author, year, title
-  std::string_view notes = {};     // conventions where books and libraries differ
+  std::string_view summary = {};     // one clause of character
+  std::string_view formula = {};     // value of one item, plain text
+  std::string_view gradient = {};    // its derivative, plain text
+  std::string_view source = {};      // author, year, title
+  std::string_view notes = {};       // conventions where books and libraries differ
   std::string_view kinks_note = {};  // where there is no derivative, and what is returned there; empty: smooth
   List<Param, 4> params = {};
   List<Form, 6> forms = {Form{}};
   Interval target = kReal;
   List<Example, 6> examples = {};
-  // Values of r = prediction - target without a derivative, or one that jumps; in units of params[0] where kinks_scaled.
+  // Values of r = prediction - target without a derivative, or one that jumps; in units of params[0] where
+  // kinks_scaled.
   List<double, 4> kinks = {};
   bool kinks_scaled = false;
   Tolerance f32 = {}, f64 = {};
-  // A soft target may cancel the slope: it is then a difference of two parts, each rounded, and slope_ulp counts in units
-  // of the part that the target makes. Hard targets (0, 1, one-hot) have no such cancellation here.
+  // A soft target may cancel the slope: it is then a difference of two parts, each rounded, and slope_ulp counts in
+  // units of the part that the target makes. Hard targets (0, 1, one-hot) have no such cancellation here.
   bool soft_targets_cancel = false;
 };
 

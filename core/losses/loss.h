@@ -30,8 +30,8 @@ struct Block {
   T* slope;               // out [N, K], the derivative of each item's value; null: not wanted. Any alignment.
 };
 
-// Writes unweighted, unreduced values and slopes. Cannot fail; NaN in a row or element gives NaN out for that item alone.
-// `params` in contract order. Thread-safe.
+// Writes unweighted, unreduced values and slopes. Cannot fail; NaN in a row or element gives NaN out for that item
+// alone. `params` in contract order. Thread-safe.
 template <class T>
 using Kernel = void (*)(std::span<const double> params, const Block<T>& block);
 

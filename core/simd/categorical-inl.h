@@ -1,7 +1,7 @@
 // What the categorical losses share: a row of masses e_c >= 0 whose shares e_c / S are the class probabilities.
 //
-// From logits e_c = exp(x_c - max x), from probabilities e_c = p_c. Everything accurate about these losses comes from one
-// habit: the largest mass is kept out of the sum,
+// From logits e_c = exp(x_c - max x), from probabilities e_c = p_c. Everything accurate about these losses comes from
+// one habit: the largest mass is kept out of the sum,
 //   rest = S - max e,
 // so that a confident row, where S is all but equal to its largest mass, still knows how far it is from certain:
 //   -log(max e / S) = log1p(rest / max e)      and      1 - max e / S = rest / S.
@@ -23,8 +23,8 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// The largest element of a row. `sound` is false where the row holds a NaN or an element below `lowest`, or where nothing in
-// it is above `lowest` and finite: then it has no class probabilities.
+// The largest element of a row. `sound` is false where the row holds a NaN or an element below `lowest`, or where
+// nothing in it is above `lowest` and finite: then it has no class probabilities.
 template <class T>
 struct RowMax {
   T max;
@@ -45,8 +45,8 @@ HWY_INLINE RowMax<T> MaxOf(const T* x, size_t n, T lowest) {
   return {largest, hn::AllTrue(d, sound) && largest > lowest && largest <= std::numeric_limits<T>::max()};
 }
 
-// exp(x - max) with the rounding error of the subtraction made good: for x - max near -50 that error alone would cost 16
-// units in the last place. REQUIRES: max finite, x <= max; x may be -inf.
+// exp(x - max) with the rounding error of the subtraction made good: for x - max near -50 that error alone would cost
+// 16 units in the last place. REQUIRES: max finite, x <= max; x may be -inf.
 template <class D, class V>
 HWY_INLINE V ExpBelow(D d, V x, V max) {
   const V difference = hn::Sub(x, max);

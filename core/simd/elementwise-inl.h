@@ -76,7 +76,8 @@ struct Elementwise {
     const size_t n = block.items;
     size_t i = 0;
     for (; i + kStep <= n; i += kStep) {
-      Step<T, kSlope>(loss, block.prediction + i, block.target + i, block.value + i, kSlope ? block.slope + i : nullptr);
+      Step<T, kSlope>(loss, block.prediction + i, block.target + i, block.value + i,
+                      kSlope ? block.slope + i : nullptr);
     }
     if (i == n) return;
     // The remainder, in a vector padded with zeros: never a read or a write behind the end.

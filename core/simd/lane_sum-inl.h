@@ -37,7 +37,8 @@ class LaneSum {
     for (V& lane : lanes_) lane = hn::Zero(Tag<double>());
   }
 
-  // Adds the vector whose first element has index `at` in its chunk. REQUIRES: at % kLanes<T> == 0; unrolled loops only.
+  // Adds the vector whose first element has index `at` in its chunk. REQUIRES: at % kLanes<T> == 0; unrolled loops
+  // only.
   HWY_INLINE void Add(size_t at, hn::Vec<Tag<double>> v) {
     V& lane = lanes_[at / kLanes<double>];
     lane = hn::Add(lane, v);

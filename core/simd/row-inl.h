@@ -60,8 +60,9 @@ HWY_INLINE void FillRow(T value, size_t n, T* out) {
   for (size_t i = 0; i < n; ++i) std::memcpy(out + i, &value, sizeof value);  // out may be at any alignment
 }
 
-// A loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and, where kSlope,
-// writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers NaN throughout.
+// A loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and, where
+// kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers NaN
+// throughout.
 template <class L, Form kForm>
 struct Rows {
   template <class T>

@@ -14,8 +14,8 @@ namespace lossd {
 // From the outermost axis to the innermost. Empty: a scalar.
 using Shape = absl::InlinedVector<int64_t, 6>;
 
-// Product of the sizes; nothing where one is negative or the product exceeds 63 bits. 1 for a scalar. A zero anywhere gives
-// 0, however large the other sizes are.
+// Product of the sizes; nothing where one is negative or the product exceeds 63 bits. 1 for a scalar. A zero anywhere
+// gives 0, however large the other sizes are.
 std::optional<size_t> ElementCount(std::span<const int64_t> shape);
 
 // "[32, 10]"

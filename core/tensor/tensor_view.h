@@ -16,8 +16,8 @@ namespace lossd {
 // Immutable after Make; safe to read from many threads.
 class TensorView {
  public:
-  // `name` is the field that an error names. INVALID_ARGUMENT: a negative size, a size in bytes beyond 63 bits, more axes
-  // than kMaxRank, or segments whose bytes are not SizeOf(dtype) * product(shape).
+  // `name` is the field that an error names. INVALID_ARGUMENT: a negative size, a size in bytes beyond 63 bits, more
+  // axes than kMaxRank, or segments whose bytes are not SizeOf(dtype) * product(shape).
   static absl::StatusOr<TensorView> Make(std::string_view name, DType dtype, Shape shape, Segments segments);
 
   DType dtype() const { return dtype_; }
@@ -26,8 +26,8 @@ class TensorView {
   size_t size_bytes() const { return count_ * SizeOf(dtype_); }
   const Segments& segments() const { return segments_; }
 
-  // `count` elements from element `begin` on, contiguous: a pointer into the segment that holds them all, else `scratch`,
-  // filled. REQUIRES: begin + count <= this->count(); scratch holds count * SizeOf(dtype()) bytes.
+  // `count` elements from element `begin` on, contiguous: a pointer into the segment that holds them all, else
+  // `scratch`, filled. REQUIRES: begin + count <= this->count(); scratch holds count * SizeOf(dtype()) bytes.
   const std::byte* Block(size_t begin, size_t count, std::byte* scratch) const;
 
  private:
@@ -36,8 +36,8 @@ class TensorView {
   DType dtype_ = DType::kF32;
   Shape shape_;
   size_t count_ = 0;
-  Segments segments_;             // none of them empty
-  std::vector<size_t> ends_;      // ends_[i]: bytes in segments 0..i
+  Segments segments_;         // none of them empty
+  std::vector<size_t> ends_;  // ends_[i]: bytes in segments 0..i
 };
 
 }  // namespace lossd

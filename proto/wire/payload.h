@@ -32,9 +32,10 @@ inline constexpr size_t kInlineBytes = 2048;
 
 class Payloads;
 
-// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`. INVALID_ARGUMENT for a message that is malformed,
-// and for one whose skeleton takes more than `max_skeleton_bytes` on the wire (protobuf may make 28 bytes of memory of one
-// on the wire); `skeleton` is then undefined. Any message type that holds lossd.v1.Tensor somewhere (or nowhere).
+// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`.
+// INVALID_ARGUMENT for a message that is malformed, and for one whose skeleton takes more than `max_skeleton_bytes` on
+// the wire (protobuf may make 28 bytes of memory of one on the wire); `skeleton` is then undefined. Any message type
+// that holds lossd.v1.Tensor somewhere (or nowhere).
 absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
                     size_t max_skeleton_bytes = std::numeric_limits<int32_t>::max());
 

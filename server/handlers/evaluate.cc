@@ -27,8 +27,9 @@ std::byte* Bytes(const grpc::Slice& slice) {
   return slice.size() == 0 ? nullptr : reinterpret_cast<std::byte*>(const_cast<uint8_t*>(slice.begin()));
 }
 
-// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when they
-// are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds unreserved.
+// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
+// they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
+// unreserved.
 constexpr size_t kMaxSkeletonBytes = 4 << 20;
 
 absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, bool gradient) {

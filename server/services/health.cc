@@ -25,7 +25,8 @@ HealthCheckResponse Response(int status) {
 Health::Health(const std::vector<std::string>& services) : services_(services) { services_.emplace_back(); }
 
 int Health::StatusOf(const std::string& service) const {
-  if (std::find(services_.begin(), services_.end(), service) == services_.end()) return HealthCheckResponse::SERVICE_UNKNOWN;
+  if (std::find(services_.begin(), services_.end(), service) == services_.end())
+    return HealthCheckResponse::SERVICE_UNKNOWN;
   return serving_.load(std::memory_order_acquire) ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 

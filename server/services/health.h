@@ -1,5 +1,5 @@
-// grpc.health.v1 over our own transport. gRPC's own health service runs on the callback API, whose threads take turns at the
-// sockets with ours: with it, a small call cost twice the CPU of a no-op server's.
+// grpc.health.v1 over our own transport. gRPC's own health service runs on the callback API, whose threads take turns
+// at the sockets with ours: with it, a small call cost twice the CPU of a no-op server's.
 #pragma once
 
 #include <atomic>

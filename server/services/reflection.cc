@@ -75,12 +75,14 @@ class Reflection final : public Stream {
         AnswerFile(pool->FindFileByName(request.file_by_filename()), request.file_by_filename(), &response);
         break;
       case ServerReflectionRequest::kFileContainingSymbol:
-        AnswerFile(pool->FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(), &response);
+        AnswerFile(pool->FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(),
+                   &response);
         break;
       case ServerReflectionRequest::kFileContainingExtension: {
         const auto& asked = request.file_containing_extension();
         const auto* const type = pool->FindMessageTypeByName(asked.containing_type());
-        const auto* const field = type == nullptr ? nullptr : pool->FindExtensionByNumber(type, asked.extension_number());
+        const auto* const field =
+            type == nullptr ? nullptr : pool->FindExtensionByNumber(type, asked.extension_number());
         AnswerFile(field == nullptr ? nullptr : field->file(), asked.containing_type(), &response);
         break;
       }
@@ -88,7 +90,8 @@ class Reflection final : public Stream {
         AnswerExtensions(request.all_extension_numbers_of_type(), &response);
         break;
       case ServerReflectionRequest::kListServices:
-        for (const std::string& service : services_) response.mutable_list_services_response()->add_service()->set_name(service);
+        for (const std::string& service : services_)
+          response.mutable_list_services_response()->add_service()->set_name(service);
         break;
       case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
         Fail(grpc::StatusCode::INVALID_ARGUMENT, "message_request: not set", &response);

@@ -1,5 +1,5 @@
-// grpc.reflection v1 and v1alpha over our own transport: what grpcurl and ghz ask before they can call. gRPC's own plugin
-// has v1alpha alone, and brings threads that take turns at the sockets with ours.
+// grpc.reflection v1 and v1alpha over our own transport: what grpcurl and ghz ask before they can call. gRPC's own
+// plugin has v1alpha alone, and brings threads that take turns at the sockets with ours.
 #pragma once
 
 #include <memory>

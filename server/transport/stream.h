@@ -22,8 +22,9 @@ class StreamWriter {
   ~StreamWriter() = default;
 };
 
-// The method's side of one such call. All of it runs on the thread of a completion queue: nothing may block. The next message
-// is read when all that was sent has been taken by the transport, so that a peer who does not read cannot fill memory.
+// The method's side of one such call. All of it runs on the thread of a completion queue: nothing may block. The next
+// message is read when all that was sent has been taken by the transport, so that a peer who does not read cannot fill
+// memory.
 class Stream {
  public:
   virtual ~Stream() = default;

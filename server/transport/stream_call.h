@@ -1,5 +1,5 @@
-// The turn-taking of a call with many messages: one operation of each kind at a time, in the order that Stream promises.
-// Private to the transport.
+// The turn-taking of a call with many messages: one operation of each kind at a time, in the order that Stream
+// promises. Private to the transport.
 #pragma once
 
 #include <deque>

@@ -41,7 +41,8 @@ void ExampleHolds(const Loss& loss, const Example& example) {
   EXPECT_NEAR(sum, example.value, tolerance * std::max(1.0, std::abs(example.value)));
   ASSERT_EQ(got.slope.size(), example.gradient.size());
   for (size_t i = 0; i < got.slope.size(); ++i) {
-    EXPECT_NEAR(got.slope[i], example.gradient[i], tolerance * std::max(1.0, std::abs(example.gradient[i]))) << "at " << i;
+    EXPECT_NEAR(got.slope[i], example.gradient[i], tolerance * std::max(1.0, std::abs(example.gradient[i])))
+        << "at " << i;
   }
 }
 
@@ -62,7 +63,8 @@ TEST(Contract, EveryLossSaysWhatItIs) {
   for (const Loss& loss : AllLosses()) {
     const Contract& contract = *loss.contract;
     SCOPED_TRACE(contract.name);
-    for (const std::string_view text : {contract.name, contract.summary, contract.formula, contract.gradient, contract.source}) {
+    for (const std::string_view text :
+         {contract.name, contract.summary, contract.formula, contract.gradient, contract.source}) {
       EXPECT_FALSE(text.empty());
     }
     for (const Param& param : contract.params) {
@@ -104,8 +106,8 @@ TEST(Contract, EveryLossHasAGoldenFileAndEveryGoldenFileALoss) {
   EXPECT_EQ(files, AllLosses().size());
 }
 
-// Central differences in double. Their error is about step^2 times the third derivative; losses here keep that below 100
-// on the domains of Draw().
+// Central differences in double. Their error is about step^2 times the third derivative; losses here keep that below
+// 100 on the domains of Draw().
 TEST(Contract, TheSlopeIsTheDerivativeOfTheValue) {
   constexpr double kStep = 1e-5;
   std::mt19937_64 rng(kSeed);

@@ -1,5 +1,5 @@
-// Every loss against exact answers: tests/golden/, computed by mpmath from textbook formulas (see its README.md). Errors are
-// counted in units in the last place and held against the contract.
+// Every loss against exact answers: tests/golden/, computed by mpmath from textbook formulas (see its README.md).
+// Errors are counted in units in the last place and held against the contract.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -142,8 +142,10 @@ void Check(const Loss& loss, const FormKernels& kernels, const Case& c, const To
 
   const double value_error = ErrorInUlp<T>(got.value[0], c.value[0], 0);
   worst.value = std::max(worst.value, value_error);
-  EXPECT_LE(value_error, tolerance.value_ulp) << "value " << got.value[0] << ", exact " << c.value[0].hi << "\n" << c.line;
-  EXPECT_TRUE(SameBits(got.value[0], value_alone.value[0])) << "the value depends on whether the slope is wanted\n" << c.line;
+  EXPECT_LE(value_error, tolerance.value_ulp) << "value " << got.value[0] << ", exact " << c.value[0].hi << "\n"
+                                              << c.line;
+  EXPECT_TRUE(SameBits(got.value[0], value_alone.value[0])) << "the value depends on whether the slope is wanted\n"
+                                                            << c.line;
 
   const std::vector<double> scale = TargetParts(loss, kernels, c, params, width);
   ASSERT_EQ(c.slope.size(), got.slope.size()) << c.line;
@@ -151,7 +153,8 @@ void Check(const Loss& loss, const FormKernels& kernels, const Case& c, const To
     const double slope_error = ErrorInUlp<T>(got.slope[i], c.slope[i], scale[i]);
     worst.slope = std::max(worst.slope, slope_error);
     EXPECT_LE(slope_error, tolerance.slope_ulp)
-        << "slope[" << i << "] " << got.slope[i] << ", exact " << c.slope[i].hi << "\n" << c.line;
+        << "slope[" << i << "] " << got.slope[i] << ", exact " << c.slope[i].hi << "\n"
+        << c.line;
   }
 }
 
@@ -178,8 +181,9 @@ TEST(Golden, EveryLossIsWithinItsContractOnEveryInstructionSet) {
         }
         EXPECT_GE(num_f32, 40u) << Describe(loss, kernels.form);
         EXPECT_GE(num_f64, 40u) << Describe(loss, kernels.form);
-        std::printf("%-6s %-58s worst ulp: F32 value %.2f slope %.2f, F64 value %.2f slope %.2f\n", hwy::TargetName(target),
-                    Describe(loss, kernels.form).c_str(), f32.value, f32.slope, f64.value, f64.slope);
+        std::printf("%-6s %-58s worst ulp: F32 value %.2f slope %.2f, F64 value %.2f slope %.2f\n",
+                    hwy::TargetName(target), Describe(loss, kernels.form).c_str(), f32.value, f32.slope, f64.value,
+                    f64.slope);
       }
     }
   }

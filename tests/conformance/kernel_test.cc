@@ -37,7 +37,8 @@ void ForEachKernel(const Fn& check) {
 template <class T>
 class Walled {
  public:
-  Walled(size_t count, size_t skew, uint8_t wall) : skew_(skew), bytes_(kWall + skew + count * sizeof(T) + kWall, wall) {
+  Walled(size_t count, size_t skew, uint8_t wall)
+      : skew_(skew), bytes_(kWall + skew + count * sizeof(T) + kWall, wall) {
     std::memset(bytes_.data() + kWall + skew, 0, count * sizeof(T));
   }
   T* data() { return reinterpret_cast<T*>(bytes_.data() + kWall + skew_); }
@@ -99,10 +100,12 @@ TEST(Kernel, AnyCountAtAnyAlignmentGivesTheBitsOfTheItemsAlone) {
                                                 .slope = slope.data()});
           ASSERT_TRUE(value.WallsStand(items, 0xAB) && slope.WallsStand(items * width, 0xAB)) << "wrote behind the end";
           for (size_t i = 0; i < items; ++i) {
-            ASSERT_TRUE(SameBits(value.Get(i), alone.value[i])) << "value " << i << " of " << items << ", skew " << skew;
+            ASSERT_TRUE(SameBits(value.Get(i), alone.value[i]))
+                << "value " << i << " of " << items << ", skew " << skew;
           }
           for (size_t i = 0; i < items * width; ++i) {
-            ASSERT_TRUE(SameBits(slope.Get(i), alone.slope[i])) << "slope " << i << " of " << items << ", skew " << skew;
+            ASSERT_TRUE(SameBits(slope.Get(i), alone.slope[i]))
+                << "slope " << i << " of " << items << ", skew " << skew;
           }
         }
       }

@@ -41,7 +41,8 @@ Data<T> DrawData(const Loss& loss, const Form& form, size_t elements, size_t wid
 
 // most: longest segment in bytes, 0 for one segment.
 template <class T>
-Bits Run(const Loss& loss, const Form& form, const Data<T>& data, bool weighted, Reduction reduction, size_t most, int threads) {
+Bits Run(const Loss& loss, const Form& form, const Data<T>& data, bool weighted, Reduction reduction, size_t most,
+         int threads) {
   const bool rows = loss.family != Family::kElementwise;
   const auto items = static_cast<int64_t>(data.items), width = static_cast<int64_t>(data.width);
   const Shape shape = rows ? Shape{items, width} : Shape{items};
@@ -54,8 +55,8 @@ Bits Run(const Loss& loss, const Form& form, const Data<T>& data, bool weighted,
   request.options.reduction = reduction;
   request.gradient = true;
   request.y_pred = View(kDTypeOf<T>, shape, prediction);
-  request.y_true = loss.family == Family::kRowWithIndex ? View(DType::kI64, {items}, labels)
-                                                        : View(kDTypeOf<T>, shape, target);
+  request.y_true =
+      loss.family == Family::kRowWithIndex ? View(DType::kI64, {items}, labels) : View(kDTypeOf<T>, shape, target);
   if (weighted) {
     request.sample_weight = View(DType::kF32, {items}, weight);
     request.mask = View(DType::kBool, {items}, mask);
@@ -69,7 +70,8 @@ Bits Run(const Loss& loss, const Form& form, const Data<T>& data, bool weighted,
 template <class T>
 void BitsAreTheSame(const Loss& named, const Form& form) {
   SCOPED_TRACE(Cat(Describe(named, form), " ", Name(kDTypeOf<T>)));
-  for (const size_t width : named.family == Family::kElementwise ? std::vector<size_t>{1} : std::vector<size_t>{3, 1000, 5000}) {
+  for (const size_t width :
+       named.family == Family::kElementwise ? std::vector<size_t>{1} : std::vector<size_t>{3, 1000, 5000}) {
     // Enough for several shards, with a ragged last block.
     const Data<T> data = DrawData<T>(named, form, 3 * kShardElements + 777, width);
     for (const bool weighted : {false, true}) {

@@ -15,15 +15,15 @@ namespace lossd {
 namespace {
 
 using absl::StatusCode;
+using testing::As;
+using testing::Bits;
+using testing::Bytes;
 using ::testing::DoubleEq;
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 using ::testing::FloatNear;
-using ::testing::Pointwise;
-using testing::As;
-using testing::Bits;
-using testing::Bytes;
 using testing::IsOk;
+using ::testing::Pointwise;
 using testing::Solve;
 using testing::StatusIs;
 using testing::View;
@@ -137,7 +137,8 @@ TEST(Evaluate, WeightsAlignToTheLeadingAxesAndNeverToTheLast) {
 
 TEST(Evaluate, AMaskedItemIsSelectedAwayNotMultiplied) {
   for (const float poison : {kNan, std::numeric_limits<float>::infinity()}) {
-    const Bits bits = Call("mse", {3}, {0, 0, 0}, {1, poison, 3}).Weight({3}, {1, poison, 1}).Mask({3}, {1, 0, 1}).Run();
+    const Bits bits =
+        Call("mse", {3}, {0, 0, 0}, {1, poison, 3}).Weight({3}, {1, poison, 1}).Mask({3}, {1, 0, 1}).Run();
     EXPECT_EQ(*bits.result.value, 5);
     EXPECT_EQ(bits.result.weight_sum, 2);
     EXPECT_THAT(Gradient(bits), ElementsAre(1, 0, 3));
@@ -183,18 +184,21 @@ TEST(Evaluate, AWeightedRowLossScalesWholeRows) {
   const Bits bits = call.Run();
   EXPECT_NEAR(*bits.result.value, .8135988, 1e-7);
   // 1/S - [c = y]/p_y per row, times weight / 2.
-  EXPECT_THAT(Gradient(bits), ElementsAre(FloatNear(.15f, 1e-6f), FloatNear(-.15f * .0526316f, 1e-6f), FloatNear(.15f, 1e-6f),
-                                          FloatNear(.35f, 1e-6f), FloatNear(.35f, 1e-6f), FloatNear(-3.15f, 1e-5f)));
+  EXPECT_THAT(Gradient(bits),
+              ElementsAre(FloatNear(.15f, 1e-6f), FloatNear(-.15f * .0526316f, 1e-6f), FloatNear(.15f, 1e-6f),
+                          FloatNear(.35f, 1e-6f), FloatNear(.35f, 1e-6f), FloatNear(-3.15f, 1e-5f)));
 }
 
 TEST(Evaluate, IntegerAndBoolTargetsAreNumbersToAnElementwiseLoss) {
-  const Bytes ints(std::vector<int64_t>{0, 1, -3}), bools(std::vector<uint8_t>{0, 1, 1}), bytes(std::vector<uint8_t>{0, 1, 200});
+  const Bytes ints(std::vector<int64_t>{0, 1, -3}), bools(std::vector<uint8_t>{0, 1, 1}),
+      bytes(std::vector<uint8_t>{0, 1, 200});
   struct Case {
     DType dtype;
     const Bytes& data;
     std::vector<float> values;
   };
-  const Case cases[] = {{DType::kI64, ints, {1, 0, 4}}, {DType::kBool, bools, {1, 0, 0}}, {DType::kU8, bytes, {1, 0, 199}}};
+  const Case cases[] = {
+      {DType::kI64, ints, {1, 0, 4}}, {DType::kBool, bools, {1, 0, 0}}, {DType::kU8, bytes, {1, 0, 199}}};
   for (const Case& c : cases) {
     Call call("mae", {3}, {0, 0, 0}, {1, 1, 1});
     call.request.y_true = View(c.dtype, {3}, c.data);
@@ -251,12 +255,8 @@ TEST(Plan, IsAFunctionOfShapesAndKeepsRowsWhole) {
     size_t items_per_block, num_blocks, num_shards;
   };
   const Case cases[] = {
-      {{0}, 0, 0, 0},
-      {{1}, 1, 1, 1},
-      {{4096}, 4096, 1, 1},
-      {{4097}, 4096, 2, 1},
-      {{65536}, 4096, 16, 1},
-      {{65537}, 4096, 17, 2},
+      {{0}, 0, 0, 0},       {{1}, 1, 1, 1},         {{4096}, 4096, 1, 1},
+      {{4097}, 4096, 2, 1}, {{65536}, 4096, 16, 1}, {{65537}, 4096, 17, 2},
   };
   for (const Case& c : cases) {
     const std::vector<float> zeros(ElementCount(c.shape).value());

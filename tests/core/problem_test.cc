@@ -14,8 +14,8 @@ namespace lossd {
 namespace {
 
 using absl::StatusCode;
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::StatusIs;
 using testing::View;
@@ -78,20 +78,42 @@ TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
       {"loss: no loss is called \"hubert\"; did you mean huber?", Elementwise(), [](Request& r) { r.loss = "hubert"; },
        StatusCode::kNotFound},
       {"loss: empty", Elementwise(), [](Request& r) { r.loss = ""; }},
-      {"params: huber has no parameter \"beta\"; it takes delta", Elementwise(), [](Request& r) { r.params = {{"beta", 1}}; }},
+      {"params: huber has no parameter \"beta\"; it takes delta", Elementwise(),
+       [](Request& r) {
+         r.params = {{"beta", 1}};
+       }},
       {"params: mean_squared_error has no parameter \"delta\"; it takes none", Elementwise(),
-       [](Request& r) { r.loss = "mse", r.params = {{"delta", 1}}; }},
-      {"params.delta: given more than once", Elementwise(), [](Request& r) { r.params = {{"delta", 1}, {"delta", 2}}; }},
-      {"params.delta: 0 for huber; expected (0, inf)", Elementwise(), [](Request& r) { r.params = {{"delta", 0}}; }},
-      {"params.delta: -1 for huber; expected (0, inf)", Elementwise(), [](Request& r) { r.params = {{"delta", -1}}; }},
-      {"expected (0, inf)", Elementwise(), [](Request& r) { r.params = {{"delta", kInf}}; }},
-      {"params.delta: nan for huber", Elementwise(), [](Request& r) { r.params = {{"delta", std::nan("")}}; }},
+       [](Request& r) {
+         r.loss = "mse", r.params = {{"delta", 1}};
+       }},
+      {"params.delta: given more than once", Elementwise(),
+       [](Request& r) {
+         r.params = {{"delta", 1}, {"delta", 2}};
+       }},
+      {"params.delta: 0 for huber; expected (0, inf)", Elementwise(),
+       [](Request& r) {
+         r.params = {{"delta", 0}};
+       }},
+      {"params.delta: -1 for huber; expected (0, inf)", Elementwise(),
+       [](Request& r) {
+         r.params = {{"delta", -1}};
+       }},
+      {"expected (0, inf)", Elementwise(),
+       [](Request& r) {
+         r.params = {{"delta", kInf}};
+       }},
+      {"params.delta: nan for huber", Elementwise(),
+       [](Request& r) {
+         r.params = {{"delta", std::nan("")}};
+       }},
       {"params.beta: -0.5 for smooth_l1; expected [0, inf)", Elementwise(),
-       [](Request& r) { r.loss = "smooth_l1", r.params = {{"beta", -0.5}}; }},
+       [](Request& r) {
+         r.loss = "smooth_l1", r.params = {{"beta", -0.5}};
+       }},
       {"options.input_kind: not set; sparse_categorical_crossentropy differs by what y_pred is", Sparse(),
        [](Request& r) { r.options.input_kind = InputKind::kUnspecified; }},
-      {"options.input_kind: LOG_PROBABILITIES with NO_CLIP for sparse_categorical_crossentropy; expected LOGITS", Sparse(),
-       [](Request& r) { r.options.input_kind = InputKind::kLogProbabilities; }},
+      {"options.input_kind: LOG_PROBABILITIES with NO_CLIP for sparse_categorical_crossentropy; expected LOGITS",
+       Sparse(), [](Request& r) { r.options.input_kind = InputKind::kLogProbabilities; }},
       {"options.clip_policy: PROBABILITIES with TORCH_LOG_CLAMP", Sparse(),
        [](Request& r) {
          r.options.input_kind = InputKind::kProbabilities;
@@ -108,33 +130,58 @@ TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
        }},
       {"y_pred: missing; huber needs it", Elementwise(), [](Request& r) { r.y_pred.reset(); }},
       {"y_true: missing; huber needs it", Elementwise(), [](Request& r) { r.y_true.reset(); }},
-      {"y_pred: dtype I32; expected F32 or F64", Elementwise(), [](Request& r) { r.y_pred = Of(DType::kI32, {4, 3}); }},
-      {"y_pred: dtype BF16 is not served yet", Elementwise(), [](Request& r) { r.y_pred = Of(DType::kBF16, {4, 3}); },
+      {"y_pred: dtype I32; expected F32 or F64", Elementwise(),
+       [](Request& r) {
+         r.y_pred = Of(DType::kI32, {4, 3});
+       }},
+      {"y_pred: dtype BF16 is not served yet", Elementwise(),
+       [](Request& r) {
+         r.y_pred = Of(DType::kBF16, {4, 3});
+       },
        StatusCode::kUnimplemented},
-      {"y_true: dtype F16 is not served yet", Elementwise(), [](Request& r) { r.y_true = Of(DType::kF16, {4, 3}); },
+      {"y_true: dtype F16 is not served yet", Elementwise(),
+       [](Request& r) {
+         r.y_true = Of(DType::kF16, {4, 3});
+       },
        StatusCode::kUnimplemented},
       {"y_true: dtype F64; expected the dtype of y_pred, F32, or an integer or BOOL one", Elementwise(),
-       [](Request& r) { r.y_true = Of(DType::kF64, {4, 3}); }},
+       [](Request& r) {
+         r.y_true = Of(DType::kF64, {4, 3});
+       }},
       {"y_true: shape [3, 4] does not match y_pred [4, 3]; expected the same shape", Elementwise(),
-       [](Request& r) { r.y_true = Of(DType::kF32, {3, 4}); }},
+       [](Request& r) {
+         r.y_true = Of(DType::kF32, {3, 4});
+       }},
       {"y_true: shape [4, 1] does not match y_pred [4, 3]", Elementwise(),
-       [](Request& r) { r.y_true = Of(DType::kF32, {4, 1}); }},
+       [](Request& r) {
+         r.y_true = Of(DType::kF32, {4, 1});
+       }},
       {"y_true: shape [3] does not match y_pred [4, 3]; sparse labels need [4]", Sparse(),
        [](Request& r) { r.y_true = Of(DType::kI64, {3}); }},
       {"y_true: shape [4, 1] does not match y_pred [4, 3]; sparse labels need [4]", Sparse(),
-       [](Request& r) { r.y_true = Of(DType::kI64, {4, 1}); }},
+       [](Request& r) {
+         r.y_true = Of(DType::kI64, {4, 1});
+       }},
       {"y_true: dtype F32; expected class indices, I32, I64 or U8", Sparse(),
        [](Request& r) { r.y_true = Of(DType::kF32, {4}); }},
       {"y_pred: shape [4, 0]; row losses need a last axis of at least one class", Sparse(),
-       [](Request& r) { r.y_pred = Of(DType::kF32, {4, 0}); }},
+       [](Request& r) {
+         r.y_pred = Of(DType::kF32, {4, 0});
+       }},
       {"y_pred: shape []; row losses need a last axis", Sparse(), [](Request& r) { r.y_pred = Of(DType::kF32, {}); }},
       {"sample_weight: shape [3] does not match y_pred [4, 3]; expected the leading axes of the items' shape [4, 3]",
        Elementwise(), [](Request& r) { r.sample_weight = Of(DType::kF32, {3}); }},
-      {"sample_weight: shape [4, 3, 1]", Elementwise(), [](Request& r) { r.sample_weight = Of(DType::kF32, {4, 3, 1}); }},
+      {"sample_weight: shape [4, 3, 1]", Elementwise(),
+       [](Request& r) {
+         r.sample_weight = Of(DType::kF32, {4, 3, 1});
+       }},
       {"sample_weight: dtype I64; expected F32 or F64", Elementwise(),
        [](Request& r) { r.sample_weight = Of(DType::kI64, {4}); }},
-      {"sample_weight: shape [4, 3] does not match y_pred [4, 3]; expected the leading axes of the items' shape [4]", Sparse(),
-       [](Request& r) { r.sample_weight = Of(DType::kF32, {4, 3}); }},
+      {"sample_weight: shape [4, 3] does not match y_pred [4, 3]; expected the leading axes of the items' shape [4]",
+       Sparse(),
+       [](Request& r) {
+         r.sample_weight = Of(DType::kF32, {4, 3});
+       }},
       {"mask: dtype F32; expected BOOL or U8", Elementwise(), [](Request& r) { r.mask = Of(DType::kF32, {4}); }},
       {"mask: shape [5]", Elementwise(), [](Request& r) { r.mask = Of(DType::kBool, {5}); }},
       {"options.normalizer: 0; expected (0, inf)", Elementwise(), [](Request& r) { r.options.normalizer = 0; }},
@@ -168,15 +215,16 @@ TEST(MakeProblem, LabelsAreRangeCheckedWhereverTheyLie) {
       std::vector<int64_t> wide(10000, 2);
       wide[place] = 3;
       EXPECT_THAT(WithLabels(DType::kI64, wide, most),
-                  StatusIs(StatusCode::kInvalidArgument, HasSubstr("label 3 at flat index " + std::to_string(place) +
-                                                                   "; expected [0, 3)")));
+                  StatusIs(StatusCode::kInvalidArgument,
+                           HasSubstr("label 3 at flat index " + std::to_string(place) + "; expected [0, 3)")));
       wide[place] = -1;
       EXPECT_THAT(WithLabels(DType::kI64, wide, most), StatusIs(StatusCode::kInvalidArgument, HasSubstr("label -1")));
       wide[place] = int64_t{1} << 32;  // 0 if it were cut to 32 bits
       EXPECT_THAT(WithLabels(DType::kI64, wide, most), StatusIs(StatusCode::kInvalidArgument, HasSubstr("4294967296")));
       std::vector<int32_t> narrow(10000, 2);
       narrow[place] = std::numeric_limits<int32_t>::min();
-      EXPECT_THAT(WithLabels(DType::kI32, narrow, most), StatusIs(StatusCode::kInvalidArgument, HasSubstr("-2147483648")));
+      EXPECT_THAT(WithLabels(DType::kI32, narrow, most),
+                  StatusIs(StatusCode::kInvalidArgument, HasSubstr("-2147483648")));
     }
   }
   EXPECT_THAT(WithLabels(DType::kU8, std::vector<uint8_t>{0, 1, 255}, 0),

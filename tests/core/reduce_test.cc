@@ -37,7 +37,8 @@ void SumsAreExactToDouble() {
     const std::vector<double> weights = Draw<double>(n, n + 1000);
     std::vector<long double> products(n);
     for (size_t i = 0; i < n; ++i) products[i] = static_cast<long double>(values[i]) * weights[i];
-    EXPECT_NEAR(Sum(values.data(), n), static_cast<double>(LongSum(values)), 1e-14 * static_cast<double>(LongSum(values)));
+    EXPECT_NEAR(Sum(values.data(), n), static_cast<double>(LongSum(values)),
+                1e-14 * static_cast<double>(LongSum(values)));
     EXPECT_NEAR(WeightedSum(values.data(), weights.data(), n), static_cast<double>(LongSum(products)),
                 1e-14 * static_cast<double>(LongSum(products)));
   }

@@ -15,8 +15,8 @@ namespace lossd {
 namespace {
 
 using absl::StatusCode;
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::StatusIs;
 

@@ -14,9 +14,9 @@ using grpc::health::v1::HealthCheckResponse;
 using grpc::reflection::v1::ServerReflectionRequest;
 using grpc::reflection::v1::ServerReflectionResponse;
 using ::testing::Contains;
-using ::testing::HasSubstr;
 using testing::Eventually;
 using testing::GenericCall;
+using ::testing::HasSubstr;
 
 class StandardServicesTest : public testing::ServerTest {
  protected:

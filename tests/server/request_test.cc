@@ -1,6 +1,5 @@
 // From the wire to core's Request: what is understood, and every error that conversion itself makes. Requests are
 // written as JSON, as a person would.
-#include "proto/wire/enums.h"
 #include "server/convert/request.h"
 
 #include <gmock/gmock.h>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/wire/enums.h"
 #include "server/convert/tensor.h"
 #include "tests/support/status.h"
 

@@ -18,7 +18,9 @@ inline bool HasFma(int64_t target) { return (target & (HWY_AVX2 | HWY_AVX3 | HWY
 // Dispatches to `target` while it lives.
 class OnTarget {
  public:
-  explicit OnTarget(int64_t target) : trace_("", 0, hwy::TargetName(target)) { hwy::SetSupportedTargetsForTest(target); }
+  explicit OnTarget(int64_t target) : trace_("", 0, hwy::TargetName(target)) {
+    hwy::SetSupportedTargetsForTest(target);
+  }
   ~OnTarget() { hwy::SetSupportedTargetsForTest(0); }
 
  private:

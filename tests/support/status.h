@@ -18,7 +18,8 @@ const absl::Status& GetStatus(const absl::StatusOr<T>& status_or) {
 MATCHER_P2(StatusIs, code, message, "") {
   const absl::Status& status = GetStatus(arg);
   *result_listener << status;
-  return status.code() == code && ::testing::ExplainMatchResult(message, std::string(status.message()), result_listener);
+  return status.code() == code &&
+         ::testing::ExplainMatchResult(message, std::string(status.message()), result_listener);
 }
 
 MATCHER(IsOk, "is OK") {

@@ -9,15 +9,16 @@
 //
 // Source: Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
 #undef LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
 #else
 #define LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
 #endif
 
-#include "core/simd/probability-inl.h"
 #include "core/simd/elementwise-inl.h"
+#include "core/simd/probability-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -26,7 +27,9 @@ namespace HWY_NAMESPACE {
 struct BinaryCrossentropy {
   static constexpr Contract kContract = {
       .name = "binary_crossentropy",
-      .aliases = {{"bce"}, {"BinaryCrossentropy"}, {"binary_cross_entropy"},
+      .aliases = {{"bce"},
+                  {"BinaryCrossentropy"},
+                  {"binary_cross_entropy"},
                   {"BCELoss", InputKind::kProbabilities},
                   {"BCEWithLogitsLoss", InputKind::kLogits},
                   {"bce_with_logits", InputKind::kLogits},
@@ -37,25 +40,42 @@ struct BinaryCrossentropy {
       .formula = "LOGITS: max(x, 0) - x t + log(1 + exp(-|x|)); PROBABILITIES: -(t log p + (1 - t) log(1 - p))",
       .gradient = "LOGITS: sigmoid(x) - t; PROBABILITIES: (1 - t)/(1 - p) - t/p",
       .source = "Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2",
-      .notes = "Natural logarithm. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] in the dtype of y_pred and gives gradient 0 outside; "
-               "TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
-               "An item whose probability is outside [0, 1] is NaN, clipped or not.",
+      .notes =
+          "Natural logarithm. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] in the dtype of y_pred and gives gradient 0 "
+          "outside; "
+          "TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
+          "An item whose probability is outside [0, 1] is NaN, clipped or not.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kUnit},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kUnit},
                 {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp, kUnit}},
       .target = kUnit,
-      .examples = {{.origin = "Keras docstring of BinaryCrossentropy, logits", .target = {0, 1, 0, 0},
-                    .prediction = {-18.6, .51, 2.94, -12.8}, .value = 3.461832, .gradient = {8.4e-9, -.375194, .949788, 2.76e-6},
-                    .digits = 4, .form = {InputKind::kLogits}},
-                   {.origin = "Keras docstring of BinaryCrossentropy, probabilities", .target = {0, 1, 0, 0},
-                    .prediction = {.6, .4, .4, .6}, .value = 3.259698, .gradient = {2.5, -2.5, 1.666667, 2.5},
+      .examples = {{.origin = "Keras docstring of BinaryCrossentropy, logits",
+                    .target = {0, 1, 0, 0},
+                    .prediction = {-18.6, .51, 2.94, -12.8},
+                    .value = 3.461832,
+                    .gradient = {8.4e-9, -.375194, .949788, 2.76e-6},
+                    .digits = 4,
+                    .form = {InputKind::kLogits}},
+                   {.origin = "Keras docstring of BinaryCrossentropy, probabilities",
+                    .target = {0, 1, 0, 0},
+                    .prediction = {.6, .4, .4, .6},
+                    .value = 3.259698,
+                    .gradient = {2.5, -2.5, 1.666667, 2.5},
                     .form = {InputKind::kProbabilities}},
-                   {.origin = "tiny log: -log 1e-7 under the clip, gradient 0", .target = {1}, .prediction = {0},
-                    .value = 16.118096, .gradient = {0}, .form = {InputKind::kProbabilities, ClipPolicy::kKeras}},
-                   {.origin = "PyTorch documents the clamp at -100; 1/1e-12", .target = {1}, .prediction = {0},
-                    .value = 100, .gradient = {-1e12}, .form = {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp}}},
+                   {.origin = "tiny log: -log 1e-7 under the clip, gradient 0",
+                    .target = {1},
+                    .prediction = {0},
+                    .value = 16.118096,
+                    .gradient = {0},
+                    .form = {InputKind::kProbabilities, ClipPolicy::kKeras}},
+                   {.origin = "PyTorch documents the clamp at -100; 1/1e-12",
+                    .target = {1},
+                    .prediction = {0},
+                    .value = 100,
+                    .gradient = {-1e12},
+                    .form = {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp}}},
       .soft_targets_cancel = true,
   };
 
@@ -78,7 +98,7 @@ struct BinaryCrossentropy {
   template <class D, class V>
   static HWY_INLINE ValueSlope<V> FromLogit(D d, V x, V t) {
     const V one = C(d, 1.0);
-    const V decay = hn::Exp(d, hn::Neg(hn::Abs(x)));                // (0, 1]: cannot overflow
+    const V decay = hn::Exp(d, hn::Neg(hn::Abs(x)));  // (0, 1]: cannot overflow
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
     const auto positive = hn::Ge(x, hn::Zero(d));
     const V no = hn::Sub(one, t);

@@ -19,13 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using ElementwiseMembers = Losses<
-    BinaryCrossentropy,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SmoothL1>;
+using ElementwiseMembers = Losses<BinaryCrossentropy, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, SmoothL1>;
 
 std::span<const Loss> ElementwiseTable() { return TableOf<Elementwise>(Family::kElementwise, ElementwiseMembers()); }
 

@@ -10,7 +10,8 @@
 //   |r| >= 1   |r| - log 2 + log1p(exp(-2 |r|)), which cannot overflow
 // Source: Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
 #undef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
 #else
@@ -32,8 +33,12 @@ struct LogCosh {
       .gradient = "tanh(r)",
       .source = "Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9",
       .notes = "Accurate for small r too, where Keras and optax return 0 (r = 1e-4 in float).",
-      .examples = {{.origin = "Keras docstring of LogCosh, to more digits", .target = {0, 1, 0, 0},
-                    .prediction = {1, 1, 0, 0}, .value = .43378083, .gradient = {.76159416, 0, 0, 0}, .digits = 7}},
+      .examples = {{.origin = "Keras docstring of LogCosh, to more digits",
+                    .target = {0, 1, 0, 0},
+                    .prediction = {1, 1, 0, 0},
+                    .value = .43378083,
+                    .gradient = {.76159416, 0, 0, 0},
+                    .digits = 7}},
       .f32 = {.value_ulp = 3, .slope_ulp = 4},
       .f64 = {.value_ulp = 3, .slope_ulp = 4},
   };
@@ -56,8 +61,8 @@ struct LogCosh {
   static constexpr double kLog2High = 0.693145751953125;         // 0x1.62e4p-1, 14 bits
   static constexpr double kLog2Low = 1.42860682030941723212e-6;  // log 2 - kLog2High
 
-  // cosh(x) - 1 for 0 <= x <= 1: x^2/2 (1 + x^2/12 (1 + x^2/30 (1 + ...))). Relative to the sum, the first term left out is
-  // 2/(2k+4)! after k factors: 2^-35 for five (float), 2^-60 for eight (double).
+  // cosh(x) - 1 for 0 <= x <= 1: x^2/2 (1 + x^2/12 (1 + x^2/30 (1 + ...))). Relative to the sum, the first term left
+  // out is 2/(2k+4)! after k factors: 2^-35 for five (float), 2^-60 for eight (double).
   template <class D, class V>
   static HWY_INLINE V CoshMinusOne(D d, V x) {
     constexpr int kFactors = sizeof(hn::TFromD<D>) == 4 ? 5 : 8;

@@ -6,7 +6,8 @@
 //
 // Source: Boscovich 1757; Laplace 1793, Sur quelques points du systeme du monde.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
 #undef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
 #else
@@ -29,7 +30,10 @@ struct MeanAbsoluteError {
       .source = "Boscovich 1757; Laplace 1793, Sur quelques points du systeme du monde",
       .kinks_note = "r = 0: the gradient there is 0 (as in Keras, PyTorch and JAX)",
       .examples = {{.origin = "Keras docstring of MeanAbsoluteError",
-                    .target = {1, .3, 1}, .prediction = {1.9, .3, 1.8}, .value = 1.7, .gradient = {1, 0, 1}}},
+                    .target = {1, .3, 1},
+                    .prediction = {1.9, .3, 1.8},
+                    .value = 1.7,
+                    .gradient = {1, 0, 1}}},
       .kinks = {0},
   };
 

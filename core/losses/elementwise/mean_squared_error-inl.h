@@ -7,7 +7,8 @@
 // No factor 1/2: that is another loss (half squared error). The mean over elements is the reduction's work.
 // Source: Gauss 1809, Theoria motus corporum coelestium, book II, section 3.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
 #undef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
 #else
@@ -30,7 +31,10 @@ struct MeanSquaredError {
       .source = "Gauss 1809, Theoria motus corporum coelestium, book II, section 3",
       .notes = "No factor 1/2 (Keras, PyTorch; optax calls this squared_error and its half l2_loss).",
       .examples = {{.origin = "Keras docstring of MeanSquaredError",
-                    .target = {1, 0, 1}, .prediction = {.9, .1, .8}, .value = .06, .gradient = {-.2, .2, -.4}}},
+                    .target = {1, 0, 1},
+                    .prediction = {.9, .1, .8},
+                    .value = .06,
+                    .gradient = {-.2, .2, -.4}}},
   };
 
   template <class D, class V>

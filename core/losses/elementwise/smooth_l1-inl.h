@@ -7,7 +7,8 @@
 // beta = 0 is the absolute error: no division is used then, and the slope at r = 0 is 0.
 // Source: Girshick 2015, Fast R-CNN, equation 3 (beta = 1).
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
 #undef LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
 #else
@@ -31,9 +32,16 @@ struct SmoothL1 {
       .notes = "huber with delta = beta is this loss times beta. beta = 0 is the absolute error.",
       .kinks_note = "beta = 0: r = 0, where the gradient is 0 (PyTorch gives -1 on CPU, NaN on CUDA)",
       .params = {{"beta", 1.0, kNonNegative, "half-width of the quadratic part; 0: none"}},
-      .examples = {{.origin = "by hand: 0.5^2/2, 3 - 0.5", .target = {0, 0}, .prediction = {.5, -3}, .value = 2.625,
+      .examples = {{.origin = "by hand: 0.5^2/2, 3 - 0.5",
+                    .target = {0, 0},
+                    .prediction = {.5, -3},
+                    .value = 2.625,
                     .gradient = {.5, -1}},
-                   {.origin = "by hand: |r|", .target = {0, 1}, .prediction = {.5, 1}, .value = .5, .gradient = {1, 0},
+                   {.origin = "by hand: |r|",
+                    .target = {0, 1},
+                    .prediction = {.5, 1},
+                    .value = .5,
+                    .gradient = {1, 0},
                     .params = {0}}},
       .kinks = {-1, 0, 1},
       .kinks_scaled = true,

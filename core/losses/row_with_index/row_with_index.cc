@@ -15,8 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RowWithIndexMembers = Losses<
-    SparseCategoricalCrossentropy>;
+using RowWithIndexMembers = Losses<SparseCategoricalCrossentropy>;
 
 std::span<const Loss> RowWithIndexTable() { return TableOf<Rows>(Family::kRowWithIndex, RowWithIndexMembers()); }
 

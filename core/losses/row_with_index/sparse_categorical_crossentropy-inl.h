@@ -31,7 +31,8 @@ namespace HWY_NAMESPACE {
 struct SparseCategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "sparse_categorical_crossentropy",
-      .aliases = {{"SparseCategoricalCrossentropy"}, {"sparse_cce"},
+      .aliases = {{"SparseCategoricalCrossentropy"},
+                  {"sparse_cce"},
                   {"CrossEntropyLoss", InputKind::kLogits},
                   {"softmax_cross_entropy_with_integer_labels", InputKind::kLogits},
                   {"sparse_softmax_cross_entropy_with_logits", InputKind::kLogits}},
@@ -39,22 +40,34 @@ struct SparseCategoricalCrossentropy {
       .formula = "LOGITS: logsumexp(x) - x_y; PROBABILITIES: -log(p_y / sum p)",
       .gradient = "LOGITS: softmax(x)_c - [c = y]; PROBABILITIES: 1/sum p - [c = y]/p_y",
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4",
-      .notes = "Natural logarithm. Labels stay integers and are range-checked. Probabilities are divided by their row sum first, "
-               "as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p to "
-               "[1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite maximum "
-               "or the sum 0 answers NaN.",
+      .notes =
+          "Natural logarithm. Labels stay integers and are range-checked. Probabilities are divided by their row sum "
+          "first, "
+          "as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p to "
+          "[1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite maximum "
+          "or the sum 0 answers NaN.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kNonNegative}},
       .target = kNonNegative,
-      .examples = {{.origin = "by hand: log 2", .target = {1}, .prediction = {0, 0}, .value = .69314718, .gradient = {.5, -.5},
+      .examples = {{.origin = "by hand: log 2",
+                    .target = {1},
+                    .prediction = {0, 0},
+                    .value = .69314718,
+                    .gradient = {.5, -.5},
                     .form = {InputKind::kLogits}},
-                   {.origin = "Keras docstring of SparseCategoricalCrossentropy, first row", .target = {1},
-                    .prediction = {.05, .95, 0}, .value = .0512933, .gradient = {1, -.0526316, 1},
+                   {.origin = "Keras docstring of SparseCategoricalCrossentropy, first row",
+                    .target = {1},
+                    .prediction = {.05, .95, 0},
+                    .value = .0512933,
+                    .gradient = {1, -.0526316, 1},
                     .form = {InputKind::kProbabilities}},
-                   {.origin = "Keras docstring of SparseCategoricalCrossentropy, second row", .target = {2},
-                    .prediction = {.1, .8, .1}, .value = 2.3025851, .gradient = {1, 1, -9},
+                   {.origin = "Keras docstring of SparseCategoricalCrossentropy, second row",
+                    .target = {2},
+                    .prediction = {.1, .8, .1},
+                    .value = 2.3025851,
+                    .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
   };
   static constexpr bool kIndexed = true;

@@ -31,7 +31,8 @@ namespace HWY_NAMESPACE {
 struct CategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "categorical_crossentropy",
-      .aliases = {{"CategoricalCrossentropy"}, {"cce"},
+      .aliases = {{"CategoricalCrossentropy"},
+                  {"cce"},
                   {"softmax_cross_entropy", InputKind::kLogits},
                   {"safe_softmax_cross_entropy", InputKind::kLogits},
                   {"softmax_cross_entropy_with_logits", InputKind::kLogits}},
@@ -39,21 +40,35 @@ struct CategoricalCrossentropy {
       .formula = "LOGITS: sum_c t_c (logsumexp(x) - x_c); PROBABILITIES: -sum_c t_c log(p_c / sum p)",
       .gradient = "LOGITS: (sum t) softmax(x)_c - t_c; PROBABILITIES: sum t / sum p - t_c/p_c",
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108",
-      .notes = "Natural logarithm; 0 log 0 = 0. Probabilities are divided by their row sum first, as in Keras, and the gradient "
-               "knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; clipped classes "
-               "leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
-      .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
+      .notes =
+          "Natural logarithm; 0 log 0 = 0. Probabilities are divided by their row sum first, as in Keras, and the "
+          "gradient "
+          "knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; clipped "
+          "classes "
+          "leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
+      .kinks_note =
+          "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kNonNegative}},
       .target = kNonNegative,
-      .examples = {{.origin = "by hand: log 2", .target = {.25, .75}, .prediction = {0, 0}, .value = .69314718,
-                    .gradient = {.25, -.25}, .form = {InputKind::kLogits}},
-                   {.origin = "Keras docstring of CategoricalCrossentropy, first row", .target = {0, 1, 0},
-                    .prediction = {.05, .95, 0}, .value = .0512933, .gradient = {1, -.0526316, 1},
+      .examples = {{.origin = "by hand: log 2",
+                    .target = {.25, .75},
+                    .prediction = {0, 0},
+                    .value = .69314718,
+                    .gradient = {.25, -.25},
+                    .form = {InputKind::kLogits}},
+                   {.origin = "Keras docstring of CategoricalCrossentropy, first row",
+                    .target = {0, 1, 0},
+                    .prediction = {.05, .95, 0},
+                    .value = .0512933,
+                    .gradient = {1, -.0526316, 1},
                     .form = {InputKind::kProbabilities}},
-                   {.origin = "Keras docstring of CategoricalCrossentropy, second row", .target = {0, 0, 1},
-                    .prediction = {.1, .8, .1}, .value = 2.3025851, .gradient = {1, 1, -9},
+                   {.origin = "Keras docstring of CategoricalCrossentropy, second row",
+                    .target = {0, 0, 1},
+                    .prediction = {.1, .8, .1},
+                    .value = 2.3025851,
+                    .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
       .soft_targets_cancel = true,
   };
@@ -92,7 +107,8 @@ struct CategoricalCrossentropy {
     const double total = targets.Total();
     if constexpr (kSlope) {
       const auto one = C(d, 1.0);
-      const auto all = C(d, total), sum = C(d, masses.sum()), rest = C(d, masses.rest), factor = C(d, 1.0 / masses.sum());
+      const auto all = C(d, total), sum = C(d, masses.sum()), rest = C(d, masses.rest),
+                 factor = C(d, 1.0 / masses.sum());
       Walk(static_cast<const T*>(slope), T{0}, t, width, slope, [&](size_t, auto e, auto vt) HWY_ATTR {
         const auto others = hn::IfThenElse(hn::Eq(e, one), rest, hn::Sub(sum, e));  // S - e_c
         return hn::Mul(hn::NegMulAdd(vt, others, hn::Mul(hn::Sub(all, vt), e)), factor);

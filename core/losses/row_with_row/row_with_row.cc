@@ -15,8 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RowWithRowMembers = Losses<
-    CategoricalCrossentropy>;
+using RowWithRowMembers = Losses<CategoricalCrossentropy>;
 
 std::span<const Loss> RowWithRowTable() { return TableOf<Rows>(Family::kRowWithRow, RowWithRowMembers()); }
 
