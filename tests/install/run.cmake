@@ -1,5 +1,5 @@
 # Installs the client to an empty place, builds a project outside of this tree against it, and runs it.
-#   cmake -DBUILD=<build tree> -DPROJECT=<tests/install/project> -DWORK=<scratch> -DCOMPILER=... -DBUILD_TYPE=... -P run.cmake
+#   cmake -DGENERATOR=... -DBUILD=<build tree> -DPROJECT=<tests/install/project> -DWORK=<scratch> -DCOMPILER=... -DBUILD_TYPE=... -P run.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)
@@ -9,7 +9,7 @@ endfunction()
 
 file(REMOVE_RECURSE "${WORK}")
 run(${CMAKE_COMMAND} --install "${BUILD}" --prefix "${WORK}/prefix" --component client)
-run(${CMAKE_COMMAND} -S "${PROJECT}" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
+run(${CMAKE_COMMAND} -G "${GENERATOR}" -S "${PROJECT}" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
     "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_BUILD_TYPE=${BUILD_TYPE}")
 run(${CMAKE_COMMAND} --build "${WORK}/build")
 run("${WORK}/build/outside")
