@@ -12,7 +12,24 @@
 #include <mutex>
 #include <utility>
 
+#ifdef LOSSD_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace lossd {
+namespace {
+
+// TBB is not instrumented, so the thread sanitizer cannot see it hand work from thread to thread. Under the sanitizer
+// this file is compiled without it (TBB's templates would be half seen) and says where work changes hands.
+#ifdef LOSSD_THREAD_SANITIZER
+void GiveAway(void* token) { __tsan_release(token); }
+void TakeOver(void* token) { __tsan_acquire(token); }
+#else
+void GiveAway(void*) {}
+void TakeOver(void*) {}
+#endif
+
+}  // namespace
 
 struct Executor::Impl {
   explicit Impl(int num_threads)
@@ -33,6 +50,7 @@ Executor::Executor(int num_threads) : impl_(std::make_unique<Impl>(num_threads <
 Executor::~Executor() {
   std::unique_lock<std::mutex> lock(impl_->mutex);
   impl_->idle.wait(lock, [&] { return impl_->enqueued == 0; });
+  TakeOver(impl_.get());
 }
 
 int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
@@ -45,17 +63,20 @@ bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
     return true;
   }
   std::atomic<size_t> done{0};
+  GiveAway(&done);
   const auto run = [&] {
     tbb::task_group_context context;
     tbb::parallel_for(
         tbb::blocked_range<size_t>(0, num_shards),
         [&](const tbb::blocked_range<size_t>& range) {
+          TakeOver(&done);
           for (size_t shard = range.begin(); shard != range.end(); ++shard) {
             if (cancellation.cancelled()) {
               context.cancel_group_execution();
               return;
             }
             body(shard);
+            GiveAway(&done);
             done.fetch_add(1, std::memory_order_relaxed);
           }
         },
@@ -63,6 +84,7 @@ bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
   };
   // Isolated: a thread that waits for the last shards of this request must not pick up another request meanwhile.
   impl_->arena.execute([&] { tbb::this_task_arena::isolate(run); });
+  TakeOver(&done);
   return done.load() == num_shards;
 }
 
@@ -71,8 +93,11 @@ void Executor::Enqueue(std::function<void()> work) {
     const std::lock_guard<std::mutex> lock(impl_->mutex);
     ++impl_->enqueued;
   }
+  GiveAway(impl_.get());
   impl_->arena.enqueue([impl = impl_.get(), work = std::move(work)] {
+    TakeOver(impl);
     work();
+    GiveAway(impl);
     // The lock is held while notifying: the executor may be gone as soon as it is released.
     const std::lock_guard<std::mutex> lock(impl->mutex);
     if (--impl->enqueued == 0) impl->idle.notify_all();
