@@ -12,7 +12,8 @@ namespace lossd {
 // mostly in L1. Also the unit of summation: partial sums of blocks are merged in block order.
 inline constexpr size_t kBlockElements = 4096;
 
-// Elements in a shard, the unit that a thread takes. 64 Ki elements take 20 us and more, a TBB hand-off about 1 us.
+// Elements in a shard, the unit that a thread takes: 64 Ki floats take 32 us (squared error) to 160 us (log-cosh) with
+// their gradient, long beside what handing over a TBB task should cost (not measured).
 inline constexpr size_t kShardElements = 16 * kBlockElements;
 
 struct Plan {

@@ -1,8 +1,8 @@
 // What Prometheus is told. Series are made once, at the start; a call touches handles alone.
 //
 // The names of gRPC's own ecosystem (grpc_server_*; codes are spelled as there, "InvalidArgument") come with the
-// buckets of gRFC A66. What is ours begins with lossd_. Calls that gRPC serves itself (health, reflection, channelz)
-// are not counted.
+// buckets of gRFC A66. What is ours begins with lossd_. Health and reflection are counted like our own methods;
+// channelz, where it is on, is gRPC's own and is not.
 #pragma once
 
 #include <prometheus/counter.h>

@@ -18,8 +18,8 @@ struct HandlerContext {
   std::function<void(const Problem&, const Plan&)> on_evaluation;
 };
 
-// Requests up to this size are computed on the thread that read them: 4,096 pairs of floats take 2 to 40 us, and
-// handing over to another thread takes 5 to 10 us with its wake-up.
+// Requests up to this size are computed on the thread that read them: 4,096 pairs of floats take 2 to 9 us
+// (scripts/bench kernels), which a hand-over with its wake-up is expected to cost too. That cost has not been measured.
 inline constexpr size_t kInlineRequestBytes = 32 << 10;
 
 void Evaluate(HandlerContext& context, UnaryCall& call);

@@ -1,15 +1,14 @@
-// Serves unary methods on completion queues, headers first.
+// Serves methods on completion queues, headers first. (Streams go their own way from their first message on: stream.h.)
 //
-// Every call of a service whose methods are marked generic arrives at one AsyncGenericService. It surfaces when its
+// No service is registered with gRPC, so every call arrives at one AsyncGenericService. It surfaces when its
 // headers are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC
 // checks its own limit on messages only after the whole message lies in memory.
 //
 //   arrived --[held]--> ask --[waiting]--> granted --> reading --message--> handling --Finish--> finishing --> gone
 //
 // Invariants
-//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs no
-//  lock.
-//     Other threads reach it only through Cancellation, Finish, and an alarm on that queue.
+//  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs
+//     no lock. Other threads reach it only through Cancellation, Finish, and an alarm on that queue.
 //  2. Nothing on that thread blocks. Handlers may compute there only as long as handing over would take.
 //  3. A call is deleted when its last operation and its done-notification are through, whatever happened in between.
 #pragma once
