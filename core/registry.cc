@@ -6,12 +6,13 @@
 
 #include "absl/strings/ascii.h"
 #include "core/errors.h"
-#include "core/losses/families.h"
+#include "core/losses/topics.h"
 
 namespace lossd {
 namespace {
 
-constexpr std::span<const Loss> (*kFamilies[])() = {ElementwiseLosses, RowWithIndexLosses, RowWithRowLosses};
+constexpr std::span<const Loss> (*kTopics[])() = {
+    BoxLosses, ClassificationLosses, DivergenceLosses, LikelihoodLosses, MarginLosses, MetricLosses, PreferenceLosses, RankingLosses, RegressionLosses, RegularizerLosses, RobustLosses, SegmentationLosses, SequenceLosses};
 
 // Names are compared without case and separators: "BCEWithLogitsLoss", "bce_with_logits_loss".
 std::string Fold(std::string_view name) {
@@ -24,19 +25,19 @@ std::string Fold(std::string_view name) {
 
 // Where a name leads. Tables differ by instruction set, positions in them do not.
 struct Place {
-  size_t family, index;
+  size_t topic, index;
   InputKind implied;
 };
 
 const std::map<std::string, Place, std::less<>>& Names() {
   static const auto& names = *[] {
     auto* map = new std::map<std::string, Place, std::less<>>;
-    for (size_t family = 0; family < std::size(kFamilies); ++family) {
-      const std::span<const Loss> losses = kFamilies[family]();
+    for (size_t topic = 0; topic < std::size(kTopics); ++topic) {
+      const std::span<const Loss> losses = kTopics[topic]();
       for (size_t index = 0; index < losses.size(); ++index) {
         const Contract& contract = *losses[index].contract;
-        map->emplace(Fold(contract.name), Place{family, index, InputKind::kUnspecified});
-        for (const Alias& alias : contract.aliases) map->emplace(Fold(alias.name), Place{family, index, alias.implies});
+        map->emplace(Fold(contract.name), Place{topic, index, InputKind::kUnspecified});
+        for (const Alias& alias : contract.aliases) map->emplace(Fold(alias.name), Place{topic, index, alias.implies});
       }
     }
     return map;
@@ -68,7 +69,7 @@ std::vector<std::string_view> Near(std::string_view folded) {
     const bool part = folded.size() >= 3 && name.find(folded) != std::string::npos;
     const size_t distance = part ? 1 : Distance(folded, name);
     if (distance <= 1 + folded.size() / 4)
-      near.emplace_back(distance, kFamilies[place.family]()[place.index].contract->name);
+      near.emplace_back(distance, kTopics[place.topic]()[place.index].contract->name);
   }
   std::sort(near.begin(), near.end());
   std::vector<std::string_view> names;
@@ -81,21 +82,14 @@ std::vector<std::string_view> Near(std::string_view folded) {
 }  // namespace
 
 std::string_view Name(Family family) {
-  switch (family) {
-    case Family::kElementwise:
-      return "elementwise";
-    case Family::kRowWithIndex:
-      return "row_with_index";
-    case Family::kRowWithRow:
-      return "row_with_row";
-  }
-  return "?";
+  constexpr std::string_view kNames[] = {"elementwise", "row", "sequence", "region", "batch"};
+  return kNames[static_cast<size_t>(family)];
 }
 
 std::vector<Loss> AllLosses() {
   std::vector<Loss> all;
-  for (const auto family : kFamilies) {
-    const std::span<const Loss> losses = family();
+  for (const auto topic : kTopics) {
+    const std::span<const Loss> losses = topic();
     all.insert(all.end(), losses.begin(), losses.end());
   }
   std::sort(all.begin(), all.end(), [](const Loss& a, const Loss& b) { return a.contract->name < b.contract->name; });
@@ -108,7 +102,7 @@ absl::StatusOr<ResolvedLoss> FindLoss(std::string_view name) {
   const auto found = Names().find(folded);
   if (found == Names().end()) return error::UnknownLoss(name, Near(folded));
   const Place& place = found->second;
-  return ResolvedLoss{kFamilies[place.family]()[place.index], place.implied};
+  return ResolvedLoss{kTopics[place.topic]()[place.index], place.implied};
 }
 
 }  // namespace lossd

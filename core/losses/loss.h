@@ -1,6 +1,7 @@
 // One entry of the registry: a contract and its kernels for the instruction set of this machine.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,41 +11,56 @@
 
 namespace lossd {
 
-// What an item of a loss is. The shape rules of a family live in core/problem.cc, its loops in core/simd/.
-enum class Family : uint8_t {
-  kElementwise,   // y_pred [any], y_true the same; an item is an element
-  kRowWithIndex,  // y_pred [..., K], y_true [...] class indices; an item is a row
-  kRowWithRow,    // y_pred [..., K], y_true [..., K]; an item is a row
-};
-std::string_view Name(Family family);
+// Sizes of the axes that a contract names by letters.
+class Dims {
+ public:
+  size_t operator[](char letter) const { return sizes_[letter - 'A']; }
+  size_t& operator[](char letter) { return sizes_[letter - 'A']; }
 
-// What a kernel sees: whole items, contiguous. Letters: N items, K elements an item (1 for elementwise).
+ private:
+  std::array<size_t, 26> sizes_{};
+};
+
+// What a kernel sees: whole items, contiguous. Inputs and slopes are in the contract's order.
 template <class T>
 struct Block {
-  const T* prediction;    // [N, K]; any alignment
-  const T* target;        // [N, K]; any alignment; null for kRowWithIndex
-  const int32_t* labels;  // [N], each in [0, K); null for the other families
-  size_t items;           // N
-  size_t width;           // K
-  T* value;               // out [N]
-  T* slope;               // out [N, K], the derivative of each item's value; null: not wanted. Any alignment.
+  size_t items = 0;            // N
+  size_t width = 1;            // K, elements of an item in the first input
+  const Dims* dims = nullptr;
+  std::array<const T*, kMaxInputs> in{};             // [N, K_i], or the whole of a shared one; any alignment; null: absent
+  std::array<const int32_t*, kMaxInputs> index{};    // the same for integers
+  std::array<size_t, kMaxInputs> widths{};           // K_i, elements of an item; of all where shared
+  const double* upstream = nullptr;  // kBatch, with slopes: [N], what the slope of each value is multiplied by
+  T* value = nullptr;                // out [N]
+  std::array<T*, kMaxInputs> slope{};  // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
+  T* curvature = nullptr;              // out [N, K], second derivatives with respect to the first input; null: not wanted
+  double* extra = nullptr;             // out [N] where the contract has one
+  double* scratch = nullptr;           // FormKernels::scratch doubles
 };
 
-// Writes unweighted, unreduced values and slopes. Cannot fail; NaN in a row or element gives NaN out for that item
-// alone. `params` in contract order. Thread-safe.
+// What a call sets: parameters in contract order, the subgradient of max(z, 0) at z = 0, clip edges.
+struct Call {
+  std::span<const double> params;
+  double kink = 0;
+  double clip_low = 0, clip_high = 1;  // edges of ClipPolicy::kKeras, rounded to the dtype that Keras computes in
+};
+
+// Writes unweighted, unreduced values and slopes. Cannot fail; NaN in an item gives NaN out for that item alone.
+// Thread-safe.
 template <class T>
-using Kernel = void (*)(std::span<const double> params, const Block<T>& block);
+using Kernel = void (*)(const Call& call, const Block<T>& block);
 
 struct FormKernels {
   Form form;
-  Kernel<float> f32;
+  Kernel<float> f32;   // null: the loss is computed in double whatever its inputs are
   Kernel<double> f64;
+  size_t (*scratch)(const Dims& dims, size_t width);  // doubles that f64 needs in Block::scratch; null: none
 };
 
 struct Loss {
   const Contract* contract;
-  Family family;
   std::span<const FormKernels> forms;  // in the contract's order
+  double (*finish)(std::span<const double> params, double mean) = nullptr;  // Extra::kMean
 };
 
 }  // namespace lossd

@@ -25,15 +25,36 @@ namespace HWY_NAMESPACE {
 template <class... L>
 struct Losses {};
 
-// Builds an L from its parameters: the members of L are its parameters, in contract order.
+// Builds an L from a call. The members of L are its parameters in contract order, then `kink` where the contract says
+// has_kinks, then `clip_low, clip_high` where L says kClips.
+template <class L>
+concept Clips = requires { L::kClips; };
+
 template <class L, size_t... I>
-HWY_INLINE L Bind([[maybe_unused]] std::span<const double> params, std::index_sequence<I...>) {
-  return L{params[I]...};
+HWY_INLINE L Bind([[maybe_unused]] const Call& call, std::index_sequence<I...>) {
+  if constexpr (Clips<L> && L::kContract.has_kinks) {
+    return L{call.params[I]..., call.kink, call.clip_low, call.clip_high};
+  } else if constexpr (Clips<L>) {
+    return L{call.params[I]..., call.clip_low, call.clip_high};
+  } else if constexpr (L::kContract.has_kinks) {
+    return L{call.params[I]..., call.kink};
+  } else {
+    return L{call.params[I]...};
+  }
 }
 template <class L>
-HWY_INLINE L Bind(std::span<const double> params) {
-  return Bind<L>(params, std::make_index_sequence<L::kContract.params.size()>());
+HWY_INLINE L Bind(const Call& call) {
+  return Bind<L>(call, std::make_index_sequence<L::kContract.params.size()>());
 }
+
+// A native loss has kernels for float and double; any other is computed in double whatever its inputs are.
+template <class L>
+concept Native = requires { L::kNative; };
+
+template <class L>
+concept HasScratch = requires(const Dims& dims) { L::Scratch(dims, size_t{}); };
+template <class L>
+concept HasFinish = requires(std::span<const double> params) { L::Finish(params, 0.0); };
 
 // A constant in the element type of d.
 template <class D>
@@ -48,19 +69,27 @@ HWY_INLINE double Scalar(double x, const Fn& fn) {
   return hn::GetLane(fn(d, hn::Set(d, x)));
 }
 
-// The table of a family. Runner<L, form>::template Run<T> is the kernel of one form.
+// The row of a loss in the registry's table. Runner<L, form>::template Run<T> is the kernel of one form.
+template <template <class, Form> class Runner, class L, size_t I>
+constexpr FormKernels KernelsOf() {
+  constexpr Form kForm = L::kContract.forms[I];
+  FormKernels kernels{kForm, nullptr, &Runner<L, kForm>::template Run<double>, nullptr};
+  if constexpr (Native<L>) kernels.f32 = &Runner<L, kForm>::template Run<float>;
+  if constexpr (HasScratch<L>) kernels.scratch = &L::Scratch;
+  return kernels;
+}
 template <template <class, Form> class Runner, class L, size_t... I>
 constexpr std::array<FormKernels, sizeof...(I)> FormsOf(std::index_sequence<I...>) {
-  return {{{L::kContract.forms[I], &Runner<L, L::kContract.forms[I]>::template Run<float>,
-            &Runner<L, L::kContract.forms[I]>::template Run<double>}...}};
+  return {{KernelsOf<Runner, L, I>()...}};
 }
 template <template <class, Form> class Runner, class L>
 inline constexpr auto kFormsOf = FormsOf<Runner, L>(std::make_index_sequence<L::kContract.forms.size()>());
 
-template <template <class, Form> class Runner, class... L>
-std::span<const Loss> TableOf(Family family, Losses<L...>) {
-  static const Loss kTable[] = {{&L::kContract, family, kFormsOf<Runner, L>}...};
-  return kTable;
+template <template <class, Form> class Runner, class L>
+constexpr Loss Entry() {
+  Loss loss{&L::kContract, kFormsOf<Runner, L>};
+  if constexpr (HasFinish<L>) loss.finish = &L::Finish;
+  return loss;
 }
 
 }  // namespace HWY_NAMESPACE

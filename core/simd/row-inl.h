@@ -60,17 +60,17 @@ HWY_INLINE void FillRow(T value, size_t n, T* out) {
   for (size_t i = 0; i < n; ++i) std::memcpy(out + i, &value, sizeof value);  // out may be at any alignment
 }
 
-// A loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and, where
-// kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers NaN
+// A native row loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and,
+// where kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers NaN
 // throughout.
 template <class L, Form kForm>
-struct Rows {
+struct NativeRows {
   template <class T>
-  static void Run(std::span<const double> params, const Block<T>& block) {
-    if (block.slope != nullptr) {
-      Loop<T, true>(Bind<L>(params), block);
+  static void Run(const Call& call, const Block<T>& block) {
+    if (block.slope[0] != nullptr) {
+      Loop<T, true>(Bind<L>(call), block);
     } else {
-      Loop<T, false>(Bind<L>(params), block);
+      Loop<T, false>(Bind<L>(call), block);
     }
   }
 
@@ -79,12 +79,12 @@ struct Rows {
   static HWY_NOINLINE void Loop(const L& loss, const Block<T>& block) {
     const size_t width = block.width;
     for (size_t item = 0; item < block.items; ++item) {
-      const T* const prediction = block.prediction + item * width;
-      T* const slope = kSlope ? block.slope + item * width : nullptr;
+      const T* const prediction = block.in[0] + item * width;
+      T* const slope = kSlope ? block.slope[0] + item * width : nullptr;
       if constexpr (L::kIndexed) {
-        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.labels[item], width, slope);
+        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.index[1][item], width, slope);
       } else {
-        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.target + item * width, width, slope);
+        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.in[1] + item * width, width, slope);
       }
     }
   }

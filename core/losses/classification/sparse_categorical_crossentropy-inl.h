@@ -11,12 +11,12 @@
 // The row is divided by its sum, and the gradient knows it.
 // Source: Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4.
 
-#if defined(LOSSD_CORE_LOSSES_ROW_WITH_INDEX_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_CLASSIFICATION_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ROW_WITH_INDEX_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
-#undef LOSSD_CORE_LOSSES_ROW_WITH_INDEX_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
+#ifdef LOSSD_CORE_LOSSES_CLASSIFICATION_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
+#undef LOSSD_CORE_LOSSES_CLASSIFICATION_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ROW_WITH_INDEX_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
+#define LOSSD_CORE_LOSSES_CLASSIFICATION_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
 #endif
 
 #include <cmath>
@@ -31,6 +31,7 @@ namespace HWY_NAMESPACE {
 struct SparseCategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "sparse_categorical_crossentropy",
+      .family = Family::kRow,
       .aliases = {{"SparseCategoricalCrossentropy"},
                   {"sparse_cce"},
                   {"CrossEntropyLoss", InputKind::kLogits},
@@ -50,6 +51,8 @@ struct SparseCategoricalCrossentropy {
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kNonNegative}},
+      .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
+                 {.name = "y_true", .content = Content::kIndex, .summary = "class indices"}},
       .target = kNonNegative,
       .examples = {{.origin = "by hand: log 2",
                     .target = {1},
@@ -70,6 +73,7 @@ struct SparseCategoricalCrossentropy {
                     .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
   };
+  static constexpr bool kNative = true;
   static constexpr bool kIndexed = true;
 
   template <Form kForm, bool kSlope, class T>
@@ -151,4 +155,4 @@ struct SparseCategoricalCrossentropy {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ROW_WITH_INDEX_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_
+#endif  // LOSSD_CORE_LOSSES_CLASSIFICATION_SPARSE_CATEGORICAL_CROSSENTROPY_INL_H_

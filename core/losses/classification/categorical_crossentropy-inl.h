@@ -11,12 +11,12 @@
 // 0 log 0 = 0: a class with t_c = 0 takes no part, wherever its prediction lies. t need not sum to 1.
 // Source: Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108.
 
-#if defined(LOSSD_CORE_LOSSES_ROW_WITH_ROW_CATEGORICAL_CROSSENTROPY_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_CLASSIFICATION_CATEGORICAL_CROSSENTROPY_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ROW_WITH_ROW_CATEGORICAL_CROSSENTROPY_INL_H_
-#undef LOSSD_CORE_LOSSES_ROW_WITH_ROW_CATEGORICAL_CROSSENTROPY_INL_H_
+#ifdef LOSSD_CORE_LOSSES_CLASSIFICATION_CATEGORICAL_CROSSENTROPY_INL_H_
+#undef LOSSD_CORE_LOSSES_CLASSIFICATION_CATEGORICAL_CROSSENTROPY_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ROW_WITH_ROW_CATEGORICAL_CROSSENTROPY_INL_H_
+#define LOSSD_CORE_LOSSES_CLASSIFICATION_CATEGORICAL_CROSSENTROPY_INL_H_
 #endif
 
 #include <cmath>
@@ -31,6 +31,7 @@ namespace HWY_NAMESPACE {
 struct CategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "categorical_crossentropy",
+      .family = Family::kRow,
       .aliases = {{"CategoricalCrossentropy"},
                   {"cce"},
                   {"softmax_cross_entropy", InputKind::kLogits},
@@ -51,6 +52,8 @@ struct CategoricalCrossentropy {
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kNonNegative}},
+      .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
+                 {.name = "y_true", .shape = "... C", .domain = kReal, .summary = "probabilities of the classes"}},
       .target = kNonNegative,
       .examples = {{.origin = "by hand: log 2",
                     .target = {.25, .75},
@@ -72,6 +75,7 @@ struct CategoricalCrossentropy {
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
       .soft_targets_cancel = true,
   };
+  static constexpr bool kNative = true;
   static constexpr bool kIndexed = false;
 
   template <Form kForm, bool kSlope, class T>
@@ -168,4 +172,4 @@ struct CategoricalCrossentropy {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ROW_WITH_ROW_CATEGORICAL_CROSSENTROPY_INL_H_
+#endif  // LOSSD_CORE_LOSSES_CLASSIFICATION_CATEGORICAL_CROSSENTROPY_INL_H_

@@ -7,12 +7,12 @@
 // beta = 0 is the absolute error: no division is used then, and the slope at r = 0 is 0.
 // Source: Girshick 2015, Fast R-CNN, equation 3 (beta = 1).
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
+#ifdef LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_
+#undef LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
+#define LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -46,6 +46,7 @@ struct SmoothL1 {
       .kinks = {-1, 0, 1},
       .kinks_scaled = true,
   };
+  static constexpr bool kNative = true;
   double beta;
 
   template <class D, class V>
@@ -65,4 +66,4 @@ struct SmoothL1 {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_SMOOTH_L1_INL_H_
+#endif  // LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_

@@ -9,12 +9,12 @@
 //
 // Source: Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_CROSSENTROPY_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
+#ifdef LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_CROSSENTROPY_INL_H_
+#undef LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_CROSSENTROPY_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
+#define LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_CROSSENTROPY_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -78,6 +78,7 @@ struct BinaryCrossentropy {
                     .form = {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp}}},
       .soft_targets_cancel = true,
   };
+  static constexpr bool kNative = true;
 
   template <Form kForm, class D, class V>
   HWY_INLINE ValueSlope<V> Of(D d, V prediction, V target) const {
@@ -86,7 +87,7 @@ struct BinaryCrossentropy {
     } else if constexpr (kForm.clip_policy == ClipPolicy::kKeras) {
       const V clipped = hn::Clamp(prediction, ClipLow(d), ClipHigh(d));
       const ValueSlope<V> inside = FromProbability(d, clipped, target);
-      return {inside.value, hn::IfThenElseZero(hn::Eq(clipped, prediction), inside.slope)};
+      return {inside.value, {hn::IfThenElseZero(hn::Eq(clipped, prediction), inside.slope[0])}};
     } else if constexpr (kForm.clip_policy == ClipPolicy::kTorchLogClamp) {
       return FromProbabilityLogClamp(d, prediction, target);
     } else {
@@ -136,4 +137,4 @@ struct BinaryCrossentropy {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_BINARY_CROSSENTROPY_INL_H_
+#endif  // LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_CROSSENTROPY_INL_H_

@@ -8,11 +8,11 @@
 // A large r is never squared, so the tail cannot overflow.
 // Source: Huber 1964, Robust Estimation of a Location Parameter, Ann. Math. Stat. 35(1).
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#if defined(LOSSD_CORE_LOSSES_REGRESSION_HUBER_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_LOSSES_REGRESSION_HUBER_INL_H_
+#undef LOSSD_CORE_LOSSES_REGRESSION_HUBER_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#define LOSSD_CORE_LOSSES_REGRESSION_HUBER_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -46,6 +46,7 @@ struct Huber {
       .kinks = {-1, 1},
       .kinks_scaled = true,
   };
+  static constexpr bool kNative = true;
   double delta;
 
   template <class D, class V>
@@ -62,4 +63,4 @@ struct Huber {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_HUBER_INL_H_
+#endif  // LOSSD_CORE_LOSSES_REGRESSION_HUBER_INL_H_

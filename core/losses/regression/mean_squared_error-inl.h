@@ -7,12 +7,12 @@
 // No factor 1/2: that is another loss (half squared error). The mean over elements is the reduction's work.
 // Source: Gauss 1809, Theoria motus corporum coelestium, book II, section 3.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_REGRESSION_MEAN_SQUARED_ERROR_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
+#ifdef LOSSD_CORE_LOSSES_REGRESSION_MEAN_SQUARED_ERROR_INL_H_
+#undef LOSSD_CORE_LOSSES_REGRESSION_MEAN_SQUARED_ERROR_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
+#define LOSSD_CORE_LOSSES_REGRESSION_MEAN_SQUARED_ERROR_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -36,6 +36,7 @@ struct MeanSquaredError {
                     .value = .06,
                     .gradient = {-.2, .2, -.4}}},
   };
+  static constexpr bool kNative = true;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D, V prediction, V target) const {
@@ -48,4 +49,4 @@ struct MeanSquaredError {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_SQUARED_ERROR_INL_H_
+#endif  // LOSSD_CORE_LOSSES_REGRESSION_MEAN_SQUARED_ERROR_INL_H_

@@ -6,12 +6,12 @@
 //
 // Source: Boscovich 1757; Laplace 1793, Sur quelques points du systeme du monde.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_REGRESSION_MEAN_ABSOLUTE_ERROR_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
+#ifdef LOSSD_CORE_LOSSES_REGRESSION_MEAN_ABSOLUTE_ERROR_INL_H_
+#undef LOSSD_CORE_LOSSES_REGRESSION_MEAN_ABSOLUTE_ERROR_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
+#define LOSSD_CORE_LOSSES_REGRESSION_MEAN_ABSOLUTE_ERROR_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -36,6 +36,7 @@ struct MeanAbsoluteError {
                     .gradient = {1, 0, 1}}},
       .kinks = {0},
   };
+  static constexpr bool kNative = true;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
@@ -48,4 +49,4 @@ struct MeanAbsoluteError {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_MEAN_ABSOLUTE_ERROR_INL_H_
+#endif  // LOSSD_CORE_LOSSES_REGRESSION_MEAN_ABSOLUTE_ERROR_INL_H_

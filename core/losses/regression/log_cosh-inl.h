@@ -10,12 +10,12 @@
 //   |r| >= 1   |r| - log 2 + log1p(exp(-2 |r|)), which cannot overflow
 // Source: Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9.
 
-#if defined(LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_) == \
+#if defined(LOSSD_CORE_LOSSES_REGRESSION_LOG_COSH_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
-#ifdef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
-#undef LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#ifdef LOSSD_CORE_LOSSES_REGRESSION_LOG_COSH_INL_H_
+#undef LOSSD_CORE_LOSSES_REGRESSION_LOG_COSH_INL_H_
 #else
-#define LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#define LOSSD_CORE_LOSSES_REGRESSION_LOG_COSH_INL_H_
 #endif
 
 #include "core/simd/elementwise-inl.h"
@@ -42,6 +42,7 @@ struct LogCosh {
       .f32 = {.value_ulp = 3, .slope_ulp = 4},
       .f64 = {.value_ulp = 3, .slope_ulp = 4},
   };
+  static constexpr bool kNative = true;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
@@ -80,4 +81,4 @@ struct LogCosh {
 }  // namespace lossd
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOSSD_CORE_LOSSES_ELEMENTWISE_LOG_COSH_INL_H_
+#endif  // LOSSD_CORE_LOSSES_REGRESSION_LOG_COSH_INL_H_

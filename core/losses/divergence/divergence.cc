@@ -1,0 +1,32 @@
+// Distances between two distributions, or two directions. Add a loss: include it, name it in Members.
+#include "core/simd/targets.h"
+// Above Highway.
+#include "core/losses/topics.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/losses/divergence/divergence.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// After foreach_target.h, once per target:
+#include "core/simd/table-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+using DivergenceMembers = Losses<>;
+
+std::span<const Loss> DivergenceTable() { return TableOf(DivergenceMembers()); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lossd {
+
+HWY_EXPORT(DivergenceTable);
+std::span<const Loss> DivergenceLosses() { return HWY_DYNAMIC_DISPATCH(DivergenceTable)(); }
+
+}  // namespace lossd
+#endif  // HWY_ONCE

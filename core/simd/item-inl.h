@@ -1,0 +1,122 @@
+// The loops of the losses whose item is more than an element: rows, boxes, sequences, regions, whole batches. A loss
+// brings the arithmetic of one item in double; this file brings what is around it: parameters, NaN, domains.
+
+#if defined(LOSSD_CORE_SIMD_ITEM_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_ITEM_INL_H_
+#undef LOSSD_CORE_SIMD_ITEM_INL_H_
+#else
+#define LOSSD_CORE_SIMD_ITEM_INL_H_
+#endif
+
+#include <algorithm>
+#include <limits>
+
+#include "core/simd/kernel-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+// One item, or for a batch loss all of them. Inputs by their index in the contract.
+class Item {
+ public:
+  Item(const Block<double>& block, const Form& form, const Input* inputs, size_t num_inputs, size_t at)
+      : form_(form), dims_(*block.dims), upstream_(block.upstream), scratch_(block.scratch) {
+    for (size_t i = 0; i < num_inputs; ++i) {
+      const bool shared = !inputs[i].shape.starts_with("...");
+      const size_t offset = shared ? 0 : at * block.widths[i];
+      size_[i] = block.widths[i];
+      in_[i] = block.in[i] == nullptr ? nullptr : block.in[i] + offset;
+      index_[i] = block.index[i] == nullptr ? nullptr : block.index[i] + offset;
+      slope_[i] = block.slope[i] == nullptr ? nullptr : block.slope[i] + offset;
+    }
+    value_ = block.value + at;
+    curvature_ = block.curvature == nullptr ? nullptr : block.curvature + at * block.widths[0];
+    extra_ = block.extra == nullptr ? nullptr : block.extra + at;
+  }
+
+  const Form& form() const { return form_; }
+  size_t dim(char letter) const { return dims_[letter]; }
+  size_t width() const { return size_[0]; }              // elements of the first input
+  size_t size(size_t i) const { return size_[i]; }       // elements of input i
+  const double* in(size_t i) const { return in_[i]; }    // null: absent, or integers
+  const int32_t* index(size_t i) const { return index_[i]; }
+  double* slope(size_t i) const { return slope_[i]; }    // null: not wanted. Every element must be written otherwise.
+  double* curvature() const { return curvature_; }       // the same
+  double* value() const { return value_; }               // batch losses: [N]
+  const double* upstream() const { return upstream_; }   // batch losses: [N], where any slope is wanted
+  double* extra() const { return extra_; }
+  double* scratch() const { return scratch_; }           // L::Scratch(dims, width) doubles, undefined
+  bool wants_slopes() const {
+    return std::any_of(slope_.begin(), slope_.end(), [](const double* s) { return s != nullptr; });
+  }
+
+ private:
+  Form form_;
+  const Dims& dims_;
+  std::array<size_t, kMaxInputs> size_{};
+  std::array<const double*, kMaxInputs> in_{};
+  std::array<const int32_t*, kMaxInputs> index_{};
+  std::array<double*, kMaxInputs> slope_{};
+  double* value_;
+  double* curvature_;
+  double* extra_;
+  const double* upstream_;
+  double* scratch_;
+};
+
+// False where a number is NaN or outside a closed end of its domain.
+HWY_INLINE bool Sound(const double* x, size_t n, const Interval& domain) {
+  const double lo = domain.open_lo ? -std::numeric_limits<double>::infinity() : domain.lo;
+  const double hi = domain.open_hi ? std::numeric_limits<double>::infinity() : domain.hi;
+  bool sound = true;
+  for (size_t i = 0; i < n; ++i) sound &= x[i] >= lo && x[i] <= hi;
+  return sound;
+}
+
+// A loss is callable as loss(item): it returns the item's value and writes the slopes and curvature that are wanted. A
+// batch loss (Family::kBatch) returns nothing, writes the value of every row, and adds up in each slope
+// upstream[row] * d value[row]. An item with a NaN, or with an input outside its domain, answers NaN throughout.
+template <class L, Form kForm>
+struct Items {
+  template <class T>
+  static void Run(const Call& call, const Block<T>& block) {
+    constexpr const Contract& kContract = L::kContract;
+    constexpr size_t kInputs = kContract.inputs.size();
+    constexpr bool kWhole = kContract.family == Family::kBatch;
+    const L loss = Bind<L>(call);
+    for (size_t at = 0; at < (kWhole ? 1 : block.items); ++at) {
+      const Item item(block, kForm, kContract.inputs.begin(), kInputs, at);
+      bool sound = true;
+      if constexpr (!kContract.checks_nan_itself) {
+        for (size_t i = 0; i < kInputs; ++i) {
+          if (item.in(i) == nullptr) continue;
+          sound = sound && Sound(item.in(i), item.size(i), kContract.inputs[i].domain) &&
+                  (i > 0 || Sound(item.in(i), item.size(i), kForm.prediction));
+        }
+      }
+      if (sound) {
+        if constexpr (kWhole) {
+          loss(item);
+        } else {
+          block.value[at] = loss(item);
+        }
+        continue;
+      }
+      constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+      const size_t values = kWhole ? block.items : 1;
+      std::fill_n(item.value(), values, kNan);
+      for (size_t i = 0; i < kInputs; ++i) {
+        if (item.slope(i) != nullptr) std::fill_n(item.slope(i), item.size(i), kNan);
+      }
+      if (item.curvature() != nullptr) std::fill_n(item.curvature(), item.width(), kNan);
+      if (item.extra() != nullptr) std::fill_n(item.extra(), values, 0.0);
+    }
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_ITEM_INL_H_

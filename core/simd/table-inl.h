@@ -1,0 +1,39 @@
+// From a list of losses to a table of the registry: which loop runs which loss.
+
+#if defined(LOSSD_CORE_SIMD_TABLE_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_TABLE_INL_H_
+#undef LOSSD_CORE_SIMD_TABLE_INL_H_
+#else
+#define LOSSD_CORE_SIMD_TABLE_INL_H_
+#endif
+
+#include "core/simd/elementwise-inl.h"
+#include "core/simd/item-inl.h"
+#include "core/simd/row-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+template <class L>
+constexpr Loss EntryOf() {
+  if constexpr (L::kContract.family == Family::kElementwise) {
+    return Entry<Elementwise, L>();
+  } else if constexpr (Native<L>) {
+    return Entry<NativeRows, L>();
+  } else {
+    return Entry<Items, L>();
+  }
+}
+
+template <class... L>
+std::span<const Loss> TableOf(Losses<L...>) {
+  static constexpr std::array<Loss, sizeof...(L)> kTable = {EntryOf<L>()...};
+  return kTable;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_TABLE_INL_H_
