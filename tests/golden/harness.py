@@ -116,7 +116,7 @@ class Case:
 
 def case(note, /, *, params=None, kind="UNSPECIFIED", clip="NO_CLIP", gradient=None, **inputs):
     """One line. Inputs are nested lists (or a number: shape []), params those to spell out, both rounded to the type;
-    gradient {input: flat list} where the slope is a matter of definition, None in it for what the harness shall find."""
+    gradient {input: flat list} where the slope is a matter of definition, None in it for what is to be found."""
     return Case(note, inputs, params or {}, kind, clip, gradient or {})
 
 
@@ -142,7 +142,7 @@ class Loss:
         return make
 
     def slope(self, make):
-        """Decorates make(c) -> {input: flat list}, the textbook slopes; None in it for what the harness shall find."""
+        """Decorates make(c) -> {input: flat list}, the textbook slopes; None in it for what is to be found."""
         self.make_slope = make
         return make
 
