@@ -33,16 +33,19 @@ from inputs import (
 INF, NAN = float("inf"), float("nan")
 TorchRow = functools.partial(Row, convention="TORCH")
 LOGITS_BELOW_80 = Domain(LOGITS.sample, [x for x in LOGITS.special if abs(x) < 80])  # exp stays finite in float32
+OPEN_PROBABILITIES = Domain(PROBABILITIES.sample, [p for p in PROBABILITIES.special if 0 < p < 1])
 DISPERSION = Domain(lambda rng, shape: rng.uniform(0.1, 2, shape), [0.05, 0.5, 1, 3])
 TWO_AXES = [(1, 2), (4, 3), (9, 130)]
 
-DIFFERENCE_OF_LOGS = wider(20, "the peer subtracts logarithms near each other")
 SATURATED = wider(4, "the peer's own exp and log1p, each a few ulp")
 LATTICE = Tolerance(2e-5, 1e-12, reason="a sum over the lattice in the log domain")
 
 
 class Backend:
     name = "PyTorch"
+
+    def __init__(self, cache=None):
+        del cache  # nothing is compiled
 
     def evaluate(self, row, inputs, with_respect_to=None):
         wanted = row.with_respect_to if with_respect_to is None else with_respect_to
@@ -266,12 +269,30 @@ CLASSIFICATION = [
         F.binary_cross_entropy,
         lambda: elements(y_pred=PROBABILITIES, y_true=SOFT),
         options={"input_kind": "PROBABILITIES"},
+        dtypes=("F32",),
+    ),
+    elementwise(
+        "binary cross-entropy from probabilities in float64",
+        "binary_crossentropy",
+        F.binary_cross_entropy,
+        lambda: elements(y_pred=OPEN_PROBABILITIES, y_true=SOFT),
+        options={"input_kind": "PROBABILITIES"},
+        dtypes=("F64",),
+    ),
+    elementwise(
+        "binary cross-entropy from probabilities of 0 and 1 in float64",
+        "binary_crossentropy",
+        F.binary_cross_entropy,
+        lambda: one_case(y_pred=[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], y_true=[0.0, 0.25, 1.0, 0.0, 0.25, 1.0]),
+        options={"input_kind": "PROBABILITIES"},
+        dtypes=("F64",),
+        tolerance=Tolerance(f32=0, f64=5e-9, reason="the peer's 1e-12 is a float's, in float64 too"),
     ),
     TorchRow(
         "binary cross-entropy's weight is the weight of an element",
         "binary_crossentropy",
         weighted(F.binary_cross_entropy),
-        lambda: elements(y_pred=PROBABILITIES, y_true=HARD, sample_weight=WEIGHTS),
+        lambda: elements(y_pred=OPEN_PROBABILITIES, y_true=HARD, sample_weight=WEIGHTS),
         options={"input_kind": "PROBABILITIES"},
     ),
     elementwise(
@@ -280,6 +301,7 @@ CLASSIFICATION = [
         F.binary_cross_entropy_with_logits,
         lambda: elements(y_pred=LOGITS, y_true=SOFT),
         options={"input_kind": "LOGITS"},
+        tolerance=wider(4, "the peer subtracts x t from x"),
     ),
     TorchRow(
         "binary cross-entropy weighs positives, class by class",
