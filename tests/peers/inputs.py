@@ -41,10 +41,10 @@ SOFT = Domain(lambda rng, shape: rng.uniform(0, 1, shape), [0, 1, 0.5, 0.25, 1e-
 WEIGHTS = Domain(lambda rng, shape: rng.uniform(0, 3, shape), [0, 1, 2.5])
 
 
-def elements(ties=False, **domains):
+def elements(ties=False, distinct=False, **domains):
     """Random tensors of several shapes; then every combination of the special values, each an item of its own.
 
-    ties: the first two inputs hold equal numbers in places.
+    ties: the first two inputs hold equal numbers in places; distinct: nowhere.
     """
     rng = np.random.default_rng(SEED)
     cases = []
@@ -56,6 +56,8 @@ def elements(ties=False, **domains):
             case[first] = np.where(same, case[second], case[first])
         cases.append(case)
     grid = np.array(list(itertools.product(*(domain.special for domain in domains.values()))), float)
+    if distinct:
+        grid = grid[grid[:, 0] != grid[:, 1]]
     # [n, 1]: a mean over the last axis (Keras) then mixes nothing.
     cases.append({name: f32(grid[:, i : i + 1]) for i, name in enumerate(domains)})
     return cases
