@@ -40,7 +40,6 @@ MEANS_IN_FLOAT32 = {
     *("huber", "log_cosh", "poisson", "hinge", "squared_hinge", "binary_crossentropy", "binary_focal_crossentropy"),
 }
 
-MEAN = {"reduction": "MEAN"}
 LOGITS_KIND = {"input_kind": "LOGITS"}
 PROBABILITIES_KIND = {"input_kind": "PROBABILITIES"}
 
