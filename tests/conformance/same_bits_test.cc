@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "core/plan.h"
-#include "core/registry.h"
 #include "core/strings.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
+#include "tests/support/losses.h"
 #include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
@@ -93,7 +93,7 @@ Extent LargeExtent(const Contract& contract, size_t width) {
 }
 
 TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
-  for (const Loss& loss : AllLosses()) {
+  for (const Loss& loss : TestedLosses()) {
     const Contract& contract = *loss.contract;
     const bool rows = contract.family == Family::kRow || contract.family == Family::kRegion;
     std::vector<size_t> widths = {40};
