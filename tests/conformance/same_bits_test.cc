@@ -38,9 +38,7 @@ class Subject {
     }
   }
   Bits Run(bool pieces, bool weighted, Reduction reduction, int threads) const {
-    static Executor& one = *new Executor(1);
-    static Executor& two = *new Executor(2);
-    static Executor& three = *new Executor(3);
+    Executor executor(threads);
     Request request = calls_[pieces].request;
     request.options.reduction = reduction;
     if (!weighted) {
@@ -48,7 +46,7 @@ class Subject {
       request.mask.reset();
     }
     WantAll(contract_, request);
-    absl::StatusOr<Bits> bits = Solve(std::move(request), threads == 1 ? one : threads == 2 ? two : three);
+    absl::StatusOr<Bits> bits = Solve(std::move(request), executor);
     EXPECT_TRUE(bits.ok()) << bits.status();
     return bits.ok() ? *std::move(bits) : Bits{};
   }
