@@ -341,15 +341,17 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     if (!slopes && outputs.hessian == nullptr) return partial;
     // From here on an element is an item: its factor is that of its row times its own.
     for (size_t i = run.count; i-- > 0;) {
-      const double row = (factors == nullptr ? 1 : factors[i]) * (kept == nullptr || kept[i] != 0 ? 1 : 0);
-      for (size_t k = i * problem.width; k < (i + 1) * problem.width; ++k) workspace.per_element[k] *= row;
+      const double row = kept != nullptr && kept[i] == 0 ? 0 : factors == nullptr ? 1 : factors[i];
+      for (size_t k = i * problem.width; k < (i + 1) * problem.width; ++k) {
+        workspace.per_element[k] = row == 0 ? 0 : workspace.per_element[k] * row;
+      }
     }
     factors = workspace.per_element;
     share = problem.width;
-    const auto clear = [&](T* numbers) {
-      if (numbers == nullptr || kept == nullptr) return;
-      for (size_t i = 0; i < run.count; ++i) {
-        if (kept[i] == 0) std::memset(numbers + i * problem.width, 0, problem.width * sizeof(T));
+    const auto clear = [&](T* numbers) {  // left out with the values: an infinity there must not become 0 * inf
+      if (numbers == nullptr) return;
+      for (size_t k = 0; k < items; ++k) {
+        if (factors[k] == 0) std::memset(numbers + k, 0, sizeof(T));
       }
     };
     for (T* const slope : block.slope) clear(slope);
