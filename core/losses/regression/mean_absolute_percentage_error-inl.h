@@ -63,11 +63,14 @@ struct MeanAbsolutePercentageError {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    const V zero = hn::Zero(d);
+    const V zero = hn::Zero(d), factor = C(d, scale);
     const V base = hn::Max(hn::Abs(target), C(d, denominator_floor));
     const V share = ScaledResidual(d, prediction, target, base);
-    const V value = hn::Mul(C(d, scale), hn::Abs(share));
-    const V slope = hn::Div(hn::Mul(C(d, scale), Sign(d, share)), base);
+    // Small ones are multiplied first: their quotient may be subnormal.
+    const V r = hn::Sub(prediction, target);
+    const V small = hn::Div(hn::Mul(factor, hn::Abs(r)), base);
+    const V value = hn::IfThenElse(hn::Lt(hn::Abs(r), C(d, 1.0)), small, hn::Mul(factor, hn::Abs(share)));
+    const V slope = hn::Div(hn::Mul(factor, Sign(d, r)), base);
     const auto skipped = hn::And(hn::Eq(target, zero), hn::Ne(C(d, zero_target), zero));
     return {hn::IfThenZeroElse(skipped, value), {hn::IfThenZeroElse(skipped, slope)}, zero};
   }

@@ -65,7 +65,12 @@ struct QuantileHuber {
     const V q = hn::Min(distance, limit);
     const V pull = hn::Mul(weight, hn::Div(q, limit));
     const V curvature = hn::IfThenElseZero(hn::Lt(distance, limit), hn::Div(weight, limit));
-    return {hn::Mul(pull, hn::NegMulAdd(C(d, 0.5), q, distance)), {hn::CopySign(pull, r)}, curvature};
+    // Where r is beyond the largest number the value may not be: half of either is exact there.
+    const V half = C(d, 0.5);
+    const V halved = hn::Abs(hn::Sub(hn::Mul(half, prediction), hn::Mul(half, target)));
+    const V beyond = hn::Mul(hn::Mul(pull, hn::NegMulAdd(C(d, 0.25), q, halved)), C(d, 2.0));
+    const V value = hn::Mul(pull, hn::NegMulAdd(half, q, distance));
+    return {hn::IfThenElse(hn::IsInf(r), beyond, value), {hn::CopySign(pull, r)}, curvature};
   }
 };
 

@@ -66,7 +66,7 @@ struct Fair {
     const V far = hn::Div(hn::Sub(z, hn::Log1p(d, z)), z);
     const V value = hn::Mul(distance, hn::Mul(c, hn::IfThenElse(hn::Lt(z, one), near, far)));
     const V above = hn::Add(one, z);
-    const V size = hn::IfThenElse(hn::IsInf(r), c, hn::Div(distance, above));
+    const V size = hn::IfThenElse(hn::Ge(z, C(d, 1e300)), c, hn::Div(distance, above));
     const V inverse = hn::Div(one, above);
     return {value, {hn::CopySign(size, r)}, hn::Mul(inverse, inverse)};
   }

@@ -50,6 +50,8 @@ struct PseudoHuber {
                     .prediction = {-1.3333333333333333, 1.75},
                     .value = .91666667,
                     .gradient = {-.8, .6}}},
+      .f64 = {.value_ulp = 3, .slope_ulp = 4},
+      .tolerance_note = "f64: five roundings on the way",
       .curvature = true,
   };
   double delta;
