@@ -24,6 +24,37 @@ HWY_INLINE V ScaledResidual(D d, V prediction, V target, V scale) {
   return hn::Div(hn::IfThenElse(beyond, halved, r), hn::IfThenElse(beyond, hn::Mul(half, scale), scale));
 }
 
+// a b - product, where product is a b rounded. Dekker 1971, A floating-point technique for extending the available
+// precision: the same on targets with and without FMA.
+template <class D, class V>
+HWY_INLINE V ProductRest(D d, V a, V b, V product) {
+  const V splitter = C(d, 134217729.0);  // 2^27 + 1
+  const V up_a = hn::Mul(splitter, a), up_b = hn::Mul(splitter, b);
+  const V high_a = hn::Sub(up_a, hn::Sub(up_a, a)), high_b = hn::Sub(up_b, hn::Sub(up_b, b));
+  const V low_a = hn::Sub(a, high_a), low_b = hn::Sub(b, high_b);
+  const V cross = hn::Add(hn::Mul(high_a, low_b), hn::Mul(low_a, high_b));
+  return hn::Add(hn::Add(hn::Sub(hn::Mul(high_a, high_b), product), cross), hn::Mul(low_a, low_b));
+}
+
+// What the roundings of z = ScaledResidual(prediction, target, scale) left out; 0 where that is beyond the numbers.
+template <class D, class V>
+HWY_INLINE V ScaledResidualRest(D d, V prediction, V target, V scale, V z) {
+  const V r = hn::Sub(prediction, target);
+  const V back = hn::Sub(r, prediction);
+  const V left = hn::Sub(hn::Sub(prediction, hn::Sub(r, back)), hn::Add(target, back));
+  const V product = hn::Mul(z, scale);
+  const V missing = hn::Add(hn::Sub(hn::Sub(r, product), ProductRest(d, z, scale, product)), left);
+  const V rest = hn::Div(missing, scale);
+  return hn::IfThenElseZero(hn::IsFinite(rest), rest);
+}
+
+// What the roundings of z^2/2 left out, where z itself lacks `rest`. For exp, which makes a relative error of it.
+template <class D, class V>
+HWY_INLINE V HalfSquareRest(D d, V z, V rest) {
+  const V low = hn::MulAdd(C(d, 0.5), ProductRest(d, z, z, hn::Mul(z, z)), hn::Mul(z, rest));
+  return hn::IfThenElseZero(hn::IsFinite(low), low);
+}
+
 // |x|, at most `limit`: for functions that are flat from there on, where an infinity would meet a 0.
 template <class D, class V>
 HWY_INLINE V Magnitude(D d, V x, double limit) {

@@ -62,9 +62,16 @@ struct LogCosh {
     const V log1p = hn::Log1p(d, hn::IfThenElse(near, series, decay));
     // log 2 in two parts: the first has few bits, so that distance - kLog2High is exact where it matters.
     const V far = hn::Add(hn::Sub(distance, C(d, kLog2High)), hn::Sub(log1p, C(d, kLog2Low)));
+    const V slope = hn::Tanh(d, r);
     const V above = hn::Add(one, decay);
-    const V curvature = hn::Mul(C(d, 4.0), hn::Div(hn::Div(decay, above), above));
-    return {hn::IfThenElse(near, log1p, far), {hn::Tanh(d, r)}, curvature};
+    const V bell = hn::Mul(C(d, 4.0), hn::Div(hn::Div(decay, above), above));
+    // exp makes a relative error of an absolute one: what the rounding of r left out comes back by d sech^2 = -2 sech^2
+    // tanh dr.
+    const V back = hn::Sub(r, prediction);
+    const V left = hn::Sub(hn::Sub(prediction, hn::Sub(r, back)), hn::Add(target, back));
+    const V rest = hn::IfThenElseZero(hn::IsFinite(r), hn::Mul(hn::Add(left, left), slope));
+    const V curvature = hn::NegMulAdd(rest, bell, bell);
+    return {hn::IfThenElse(near, log1p, far), {slope}, curvature};
   }
 
  private:

@@ -85,7 +85,9 @@ struct GeneralRobust {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    return OfResidual(d, At(d, ScaledResidual(d, prediction, target, C(d, scale))), scale);
+    const V c = C(d, scale);
+    const V z = ScaledResidual(d, prediction, target, c);
+    return OfResidual(d, At(d, z, ScaledResidualRest(d, prediction, target, c, z)), scale);
   }
 
  private:
@@ -93,24 +95,27 @@ struct GeneralRobust {
   static constexpr double kTiny = 0x1p-64;  // |alpha| up to here is 0 to the last bit
 
   template <class D, class V>
-  HWY_INLINE ValueSlope<V> At(D d, V z) const {
+  HWY_INLINE ValueSlope<V> At(D d, V z, V rest) const {
     const V one = C(d, 1.0), half = C(d, 0.5);
     if (alpha == 2) return {hn::Mul(hn::Mul(half, z), z), {z}, one};
     if (alpha == 1) return PseudoHuber::At(d, z, 1.0);
     if (std::abs(alpha) < kTiny) return Cauchy::At(d, z);
     if (alpha == -2) return GemanMcclure::At(d, z);
-    if (alpha < -kHuge) return Welsch::At(d, z);
-    if (alpha > kHuge) return Exponential(d, z);
+    if (alpha < -kHuge) return Welsch::At(d, z, rest);
+    if (alpha > kHuge) return Exponential(d, z, rest);
     return Power(d, z);
   }
 
   template <class D, class V>
-  static HWY_INLINE ValueSlope<V> Exponential(D d, V z) {
+  static HWY_INLINE ValueSlope<V> Exponential(D d, V z, V rest) {
     const V size = Magnitude(d, z, 1e100);
     const V square = hn::Mul(size, size);
     const V exponent = hn::Mul(C(d, 0.5), square);
-    const V growth = ExpOf(d, exponent);
-    return {Expm1Of(d, exponent), {hn::Mul(z, growth)}, hn::Mul(hn::Add(C(d, 1.0), square), growth)};
+    const V raw = ExpOf(d, exponent);
+    const V correction = hn::IfThenElseZero(hn::IsFinite(raw), HalfSquareRest(d, hn::CopySign(size, z), rest));
+    const V growth = hn::MulAdd(correction, raw, raw);
+    const V value = hn::MulAdd(correction, raw, Expm1Of(d, exponent));
+    return {value, {hn::Mul(z, growth)}, hn::Mul(hn::Add(C(d, 1.0), square), growth)};
   }
 
   template <class D, class V>
