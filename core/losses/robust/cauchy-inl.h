@@ -49,7 +49,7 @@ struct Cauchy {
                     .value = 1.0986123,
                     .gradient = {-.33333333},
                     .params = {2}}},
-      .f64 = {.value_ulp = 6, .slope_ulp = 5},
+      .f64 = {.value_ulp = 4, .slope_ulp = 4},
       .tolerance_note = "f64: z^2 is rounded before its logarithm",
       .curvature = true,
   };

@@ -44,8 +44,8 @@ struct GemanMcclure {
                     .value = 1,
                     .gradient = {-.25},
                     .params = {2}}},
-      .f64 = {.value_ulp = 3, .slope_ulp = 5},
-      .tolerance_note = "f64: z^2 and w are rounded on the way",
+      .f64 = {.value_ulp = 3, .slope_ulp = 8},
+      .tolerance_note = "f64: far out the slope is z^-3, and so has three times the error of z",
       .curvature = true,
   };
   double scale;

@@ -112,9 +112,9 @@ struct GeneralRobust {
     const V square = hn::Mul(size, size);
     const V exponent = hn::Mul(C(d, 0.5), square);
     const V raw = ExpOf(d, exponent);
-    const V correction = hn::IfThenElseZero(hn::IsFinite(raw), HalfSquareRest(d, hn::CopySign(size, z), rest));
-    const V growth = hn::MulAdd(correction, raw, raw);
-    const V value = hn::MulAdd(correction, raw, Expm1Of(d, exponent));
+    const V more = hn::IfThenElseZero(hn::IsFinite(raw), hn::Mul(HalfSquareRest(d, hn::CopySign(size, z), rest), raw));
+    const V growth = hn::Add(raw, more);
+    const V value = hn::Add(Expm1Of(d, exponent), more);
     return {value, {hn::Mul(z, growth)}, hn::Mul(hn::Add(C(d, 1.0), square), growth)};
   }
 

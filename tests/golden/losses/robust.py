@@ -40,7 +40,7 @@ def pseudo_huber(c):
     return [c.delta**2 * (mp.sqrt(1 + (e / c.delta) ** 2) - 1) for e in residuals(c)]
 
 
-pseudo_huber.cases(scaled("pseudo_huber", "delta", (1.0, 0.1, 1.5, 300.0)))
+pseudo_huber.cases(scaled("pseudo_huber", "delta", (1.0, 0.1, 40.0)))
 
 
 @loss("charbonnier", params={"epsilon": 1e-3}, hessian=True)
@@ -48,7 +48,7 @@ def charbonnier(c):
     return [mp.sqrt(e**2 + c.epsilon**2) for e in residuals(c)]
 
 
-charbonnier.cases(scaled("charbonnier", "epsilon", (1e-3, 1e-9, 0.7, 4.0)))
+charbonnier.cases(scaled("charbonnier", "epsilon", (1e-3, 1e-9, 4.0)))
 
 
 @loss("cauchy", params={"scale": 1}, hessian=True)
@@ -56,7 +56,7 @@ def cauchy(c):
     return [mp.log(1 + (e / c.scale) ** 2 / 2) for e in residuals(c)]
 
 
-cauchy.cases(scaled("cauchy", "scale", (1.0, 0.25, 1.5, 300.0)))
+cauchy.cases(scaled("cauchy", "scale", (1.0, 0.3, 40.0)))
 
 
 @loss("geman_mcclure", params={"scale": 1}, hessian=True)
@@ -64,7 +64,7 @@ def geman_mcclure(c):
     return [2 * (e / c.scale) ** 2 / ((e / c.scale) ** 2 + 4) for e in residuals(c)]
 
 
-geman_mcclure.cases(scaled("geman_mcclure", "scale", (1.0, 0.25, 1.5, 300.0)))
+geman_mcclure.cases(scaled("geman_mcclure", "scale", (1.0, 0.3, 40.0)))
 
 
 @loss("welsch", params={"scale": 1}, hessian=True)
@@ -72,7 +72,7 @@ def welsch(c):
     return [1 - mp.exp(-((e / c.scale) ** 2) / 2) for e in residuals(c)]
 
 
-welsch.cases(scaled("welsch", "scale", (1.0, 0.25, 1.5, 300.0)))
+welsch.cases(scaled("welsch", "scale", (1.0, 0.3, 40.0)))
 
 
 @loss("tukey", params={"scale": 4.685}, hessian=True)
@@ -82,7 +82,7 @@ def tukey(c):
     ]
 
 
-tukey.cases(scaled("tukey", "scale", (4.685, 1.0, 0.3, 300.0)))
+tukey.cases(scaled("tukey", "scale", (4.685, 0.3, 40.0)))
 
 
 @loss("fair", params={"scale": 1}, hessian=True)
@@ -90,7 +90,7 @@ def fair(c):
     return [c.scale**2 * (abs(e) / c.scale - mp.log(1 + abs(e) / c.scale)) for e in residuals(c)]
 
 
-fair.cases(scaled("fair", "scale", (1.0, 0.25, 1.5, 300.0)))
+fair.cases(scaled("fair", "scale", (1.0, 0.3, 40.0)))
 
 
 @loss("general_robust", params={"alpha": 1, "scale": 1}, hessian=True)
@@ -115,7 +115,7 @@ def general_robust(c):
 @general_robust.cases
 def _(T, rng):
     sizes = [1e-30, 1e-8, 0.01, 0.5, 1.0, T.up(1.0), 2.0, 9.0, 1e3, 1e15, 1e30]
-    alphas = [2, 1, 0, -2, -INF, INF, 0.5, 1.5, -0.5, -1, -10, 3, 4, 10, 1e-3, -1e-30, 2 + 2.0**-20, 1e9, -1e30]
+    alphas = [2, 1, 0, -2, -INF, INF, 0.5, 1.5, -1, -10, 4, 1e-3, -1e-30, 2 + 2.0**-20, 1e9, -1e30]
     for alpha in alphas:
         # Near infinity there is no telling from the limit but where the second derivative is 0.
         some = [e for e in sizes if e != 1 or abs(alpha) < 1e20 or abs(alpha) == INF]
