@@ -55,10 +55,25 @@ HWY_INLINE V HalfSquareRest(D d, V z, V rest) {
   return hn::IfThenElseZero(hn::IsFinite(low), low);
 }
 
+// factor x; 0 where the factor is, so that a term that is switched off takes no part even at infinity.
+template <class D, class V>
+HWY_INLINE V Share(D d, double factor, V x) {
+  return factor == 0 ? hn::Zero(d) : hn::Mul(C(d, factor), x);
+}
+
 // |x|, at most `limit`: for functions that are flat from there on, where an infinity would meet a 0.
 template <class D, class V>
 HWY_INLINE V Magnitude(D d, V x, double limit) {
   return hn::Min(hn::Abs(x), C(d, limit));
+}
+
+// The answer, or NaN where the residual is: infinity less infinity, which Min and Max would swallow.
+template <class V>
+HWY_INLINE ValueSlope<V> Defined(V r, const ValueSlope<V>& answer) {
+  const auto undefined = hn::IsNaN(r);
+  return {hn::IfThenElse(undefined, r, answer.value),
+          {hn::IfThenElse(undefined, r, answer.slope[0])},
+          hn::IfThenElse(undefined, r, answer.curvature)};
 }
 
 // A loss of z = r / scale as a loss of r.

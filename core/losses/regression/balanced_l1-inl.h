@@ -92,7 +92,8 @@ struct BalancedL1 {
     const auto inside = hn::Lt(distance, edge);
     const V at_edge = hn::IfThenElse(hn::Eq(distance, edge), hn::Max(hn::Min(pull, outer), hn::Zero(d)), outer);
     const V size = hn::IfThenElse(inside, pull, at_edge);
-    return {hn::IfThenElse(inside, near, far), {hn::Mul(Sign(d, r), size)}, hn::IfThenElseZero(inside, inner)};
+    return Defined(r,
+                   {hn::IfThenElse(inside, near, far), {hn::Mul(Sign(d, r), size)}, hn::IfThenElseZero(inside, inner)});
   }
 
  private:

@@ -16,7 +16,7 @@
 #define LOSSD_CORE_LOSSES_REGRESSION_EXPECTILE_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -55,7 +55,7 @@ struct Expectile {
     const V r = hn::Sub(prediction, target);
     const V weight = hn::IfThenElse(hn::Gt(r, zero), high, hn::IfThenElse(hn::Lt(r, zero), low, hn::Min(low, high)));
     const V pull = hn::Mul(weight, r);
-    return {hn::Mul(pull, r), {hn::Add(pull, pull)}, hn::Add(weight, weight)};
+    return Defined(r, {hn::Mul(pull, r), {hn::Add(pull, pull)}, hn::Add(weight, weight)});
   }
 };
 

@@ -16,7 +16,7 @@
 #define LOSSD_CORE_LOSSES_REGRESSION_HALF_SQUARED_ERROR_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -50,7 +50,7 @@ struct HalfSquaredError {
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
     const V r = hn::Sub(prediction, target);
-    return {hn::Mul(hn::Mul(C(d, 0.5), r), r), {r}, C(d, 1.0)};
+    return Defined(r, {hn::Mul(hn::Mul(C(d, 0.5), r), r), {r}, C(d, 1.0)});
   }
 };
 

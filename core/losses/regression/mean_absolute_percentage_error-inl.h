@@ -72,7 +72,7 @@ struct MeanAbsolutePercentageError {
     const V value = hn::IfThenElse(hn::Lt(hn::Abs(r), C(d, 1.0)), small, hn::Mul(factor, hn::Abs(share)));
     const V slope = hn::Div(hn::Mul(factor, Sign(d, r)), base);
     const auto skipped = hn::And(hn::Eq(target, zero), hn::Ne(C(d, zero_target), zero));
-    return {hn::IfThenZeroElse(skipped, value), {hn::IfThenZeroElse(skipped, slope)}, zero};
+    return Defined(r, {hn::IfThenZeroElse(skipped, value), {hn::IfThenZeroElse(skipped, slope)}, zero});
   }
 };
 

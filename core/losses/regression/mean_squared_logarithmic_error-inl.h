@@ -36,13 +36,12 @@ struct MeanSquaredLogarithmicError {
       .tex = R"(\bigl(\log(1 + \max(\hat y, \epsilon)) - \log(1 + \max(y, \epsilon))\bigr)^2)",
       .source = "Tornqvist, Vartia, Vartia 1985, How should relative changes be measured?, Am. Statistician 39(1)",
       .notes =
-          "Natural logarithm. Values below the floor count as the floor; predictions there get no gradient. y_pred = "
-          "floor belongs to the inside.",
+          "Natural logarithm. Values below the floor count as the floor; predictions there get no gradient. At y_pred "
+          "= floor the gradient jumps: it is that of the inside there.",
       .peers =
           "Keras: floor 1e-7 on both sides, as here; at the floor itself its TensorFlow and PyTorch backends pass the "
           "gradient, JAX half of it. XGBoost's reg:squaredlogerror has the factor 1/2 and no floor. PyTorch and optax "
           "have none. Keras subtracts two logarithms, which loses the digits of y_pred near y_true.",
-      .kinks_note = "y_pred = floor: the gradient jumps from 0 to the slope of the inside, which is returned",
       .params = {{"floor", 1e-7, kNonNegative, "what smaller predictions and targets count as"}},
       .examples = {{.origin = "by hand: log(e)^2",
                     .target = {0},
@@ -74,7 +73,7 @@ struct MeanSquaredLogarithmicError {
     const V slope = hn::Div(hn::Add(log, log), above);
     const V curvature = hn::Div(hn::Div(hn::Mul(C(d, 2.0), hn::Sub(one, log)), above), above);
     const V value = hn::IfThenElse(hn::IsInf(r), hn::Inf(d), hn::Mul(log, log));
-    return {value, {hn::IfThenElseZero(inside, slope)}, hn::IfThenElseZero(inside, curvature)};
+    return Defined(r, {value, {hn::IfThenElseZero(inside, slope)}, hn::IfThenElseZero(inside, curvature)});
   }
 };
 

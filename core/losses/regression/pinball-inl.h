@@ -14,7 +14,7 @@
 #define LOSSD_CORE_LOSSES_REGRESSION_PINBALL_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -57,7 +57,7 @@ struct Pinball {
     const V halved = hn::Sub(hn::Mul(half, prediction), hn::Mul(half, target));
     const V beyond = hn::Mul(hn::Mul(weight, hn::Abs(halved)), C(d, 2.0));
     const V value = hn::Mul(weight, hn::Abs(r));
-    return {hn::IfThenElse(hn::IsInf(r), beyond, value), {hn::Mul(Sign(d, r), weight)}, zero};
+    return Defined(r, {hn::IfThenElse(hn::IsInf(r), beyond, value), {hn::Mul(Sign(d, r), weight)}, zero});
   }
 };
 

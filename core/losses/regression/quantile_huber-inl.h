@@ -17,7 +17,7 @@
 #define LOSSD_CORE_LOSSES_REGRESSION_QUANTILE_HUBER_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -70,7 +70,7 @@ struct QuantileHuber {
     const V halved = hn::Abs(hn::Sub(hn::Mul(half, prediction), hn::Mul(half, target)));
     const V beyond = hn::Mul(hn::Mul(pull, hn::NegMulAdd(C(d, 0.25), q, halved)), C(d, 2.0));
     const V value = hn::Mul(pull, hn::NegMulAdd(half, q, distance));
-    return {hn::IfThenElse(hn::IsInf(r), beyond, value), {hn::CopySign(pull, r)}, curvature};
+    return Defined(r, {hn::IfThenElse(hn::IsInf(r), beyond, value), {hn::CopySign(pull, r)}, curvature});
   }
 };
 

@@ -12,7 +12,7 @@
 #define LOSSD_CORE_LOSSES_REGULARIZERS_L1_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -55,8 +55,7 @@ struct L1 {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V weight) const {
-    const V strength = C(d, factor);
-    return {hn::Mul(strength, hn::Abs(weight)), {hn::Mul(strength, Sign(d, weight))}, hn::Zero(d)};
+    return {Share(d, factor, hn::Abs(weight)), {Share(d, factor, Sign(d, weight))}, hn::Zero(d)};
   }
 };
 

@@ -14,7 +14,7 @@
 #define LOSSD_CORE_LOSSES_REGULARIZERS_L1_L2_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -55,10 +55,10 @@ struct L1L2 {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V weight) const {
-    const V constant = C(d, l1);
-    const V pull = hn::Mul(C(d, l2), weight);
-    return {hn::MulAdd(constant, hn::Abs(weight), hn::Mul(pull, weight)),
-            {hn::MulAdd(constant, Sign(d, weight), hn::Add(pull, pull))},
+    const V pull = Share(d, l2, weight);
+    const V square = hn::Mul(pull, l2 == 0 ? pull : weight);
+    return {hn::Add(Share(d, l1, hn::Abs(weight)), square),
+            {hn::Add(Share(d, l1, Sign(d, weight)), hn::Add(pull, pull))},
             C(d, l2 + l2)};
   }
 };

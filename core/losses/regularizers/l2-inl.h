@@ -13,7 +13,7 @@
 #define LOSSD_CORE_LOSSES_REGULARIZERS_L2_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -54,8 +54,8 @@ struct L2 {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V weight) const {
-    const V pull = hn::Mul(C(d, factor), weight);
-    return {hn::Mul(pull, weight), {hn::Add(pull, pull)}, C(d, factor + factor)};
+    const V pull = Share(d, factor, weight);
+    return {hn::Mul(pull, factor == 0 ? pull : weight), {hn::Add(pull, pull)}, C(d, factor + factor)};
   }
 };
 

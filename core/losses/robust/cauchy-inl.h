@@ -57,7 +57,8 @@ struct Cauchy {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    return OfResidual(d, At(d, ScaledResidual(d, prediction, target, C(d, scale))), scale);
+    const V z = ScaledResidual(d, prediction, target, C(d, scale));
+    return Defined(z, OfResidual(d, At(d, z), scale));
   }
 
   template <class D, class V>

@@ -16,7 +16,7 @@
 #define LOSSD_CORE_LOSSES_ROBUST_CHARBONNIER_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -62,7 +62,7 @@ struct Charbonnier {
     const auto far = hn::Gt(hn::Mul(distance, C(d, 0x1p-30)), tip);
     const V size = hn::IfThenElse(far, one, hn::Div(distance, value));
     const V share = hn::Div(tip, value);
-    return {value, {hn::CopySign(size, r)}, hn::Mul(hn::Div(share, value), share)};
+    return Defined(r, {value, {hn::CopySign(size, r)}, hn::Mul(hn::Div(share, value), share)});
   }
 };
 

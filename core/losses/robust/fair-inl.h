@@ -68,7 +68,7 @@ struct Fair {
     const V above = hn::Add(one, z);
     const V size = hn::IfThenElse(hn::Ge(z, C(d, 1e300)), c, hn::Div(distance, above));
     const V inverse = hn::Div(one, above);
-    return {value, {hn::CopySign(size, r)}, hn::Mul(inverse, inverse)};
+    return Defined(r, {value, {hn::CopySign(size, r)}, hn::Mul(inverse, inverse)});
   }
 };
 

@@ -87,7 +87,7 @@ struct GeneralRobust {
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
     const V c = C(d, scale);
     const V z = ScaledResidual(d, prediction, target, c);
-    return OfResidual(d, At(d, z, ScaledResidualRest(d, prediction, target, c, z)), scale);
+    return Defined(z, OfResidual(d, At(d, z, ScaledResidualRest(d, prediction, target, c, z)), scale));
   }
 
  private:

@@ -58,7 +58,8 @@ struct PseudoHuber {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    return At(d, hn::Sub(prediction, target), delta);
+    const V r = hn::Sub(prediction, target);
+    return Defined(r, At(d, r, delta));
   }
 
   template <class D, class V>

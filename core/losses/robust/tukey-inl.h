@@ -14,7 +14,7 @@
 #define LOSSD_CORE_LOSSES_ROBUST_TUKEY_INL_H_
 #endif
 
-#include "core/simd/elementwise-inl.h"
+#include "core/simd/residual-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -63,7 +63,7 @@ struct Tukey {
     const V value =
         hn::Mul(hn::Mul(hn::Mul(C(d, 0.5), distance), distance), hn::MulAdd(q, hn::MulSub(q, C(d, 1.0 / 3), one), one));
     const V slope = hn::Mul(hn::Mul(distance, u), u);
-    return {value, {hn::CopySign(slope, r)}, hn::Mul(u, hn::NegMulAdd(C(d, 5.0), q, one))};
+    return Defined(r, {value, {hn::CopySign(slope, r)}, hn::Mul(u, hn::NegMulAdd(C(d, 5.0), q, one))});
   }
 };
 
