@@ -72,7 +72,7 @@ struct Cauchy {
     const V pull = hn::Div(one, hn::Add(hn::Div(one, size), hn::Mul(half, size)));
     const V weight = hn::IfThenElse(near, hn::Div(one, hn::Add(one, q)), hn::Div(pull, size));
     const V slope = hn::IfThenElse(near, hn::Mul(size, weight), pull);
-    // 1 - z^2/2 as a product with the sum of what it is divided by: exact where it is 0, finite where z^2 is not.
+    // (1 - z^2/2) / (1 + z^2/2), finite where z^2 is not.
     const V fall = hn::IfThenElse(near, hn::Mul(hn::Sub(one, q), weight),
                                   hn::NegMulAdd(hn::Mul(half, size), hn::Mul(size, weight), weight));
     return {value, {hn::CopySign(slope, z)}, hn::Mul(fall, weight)};

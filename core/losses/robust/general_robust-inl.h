@@ -17,6 +17,8 @@
 #define LOSSD_CORE_LOSSES_ROBUST_GENERAL_ROBUST_INL_H_
 #endif
 
+#include <cmath>
+
 #include "core/losses/robust/cauchy-inl.h"
 #include "core/losses/robust/geman_mcclure-inl.h"
 #include "core/losses/robust/pseudo_huber-inl.h"
