@@ -52,19 +52,22 @@ struct GemanMcclure {
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    const V z = ScaledResidual(d, prediction, target, C(d, scale));
-    return Defined(z, OfResidual(d, At(d, z), scale));
+    const V c = C(d, scale);
+    const V z = ScaledResidual(d, prediction, target, c);
+    return Defined(z, OfResidual(d, At(d, z, ScaledResidualRest(d, prediction, target, c, z)), scale));
   }
 
   template <class D, class V>
-  static HWY_INLINE ValueSlope<V> At(D d, V z) {
+  static HWY_INLINE ValueSlope<V> At(D d, V z, V rest) {
     const V one = C(d, 1.0);
     const V size = Magnitude(d, z, 1e150);  // value 2 and slope 0 from here on
     const V half = hn::Mul(C(d, 0.5), size);
     const V q = hn::Mul(half, half);
     const V weight = hn::Div(one, hn::Add(one, q));
     const V slope = hn::Mul(hn::Mul(size, weight), weight);
-    const V fall = hn::Mul(hn::NegMulAdd(C(d, 3.0), q, one), weight);
+    // 1 - 3 z^2/4, with the roundings of z^2 put back: it is a difference around |z| = 2/sqrt 3.
+    const V back = hn::Mul(C(d, 1.5), HalfSquareRest(d, hn::CopySign(size, z), rest));
+    const V fall = hn::Mul(hn::Sub(hn::NegMulAdd(C(d, 3.0), q, one), back), weight);
     return {hn::Mul(hn::Add(q, q), weight), {hn::CopySign(slope, z)}, hn::Mul(hn::Mul(fall, weight), weight)};
   }
 };

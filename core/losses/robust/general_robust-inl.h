@@ -101,8 +101,8 @@ struct GeneralRobust {
     const V one = C(d, 1.0), half = C(d, 0.5);
     if (alpha == 2) return {hn::Mul(hn::Mul(half, z), z), {z}, one};
     if (alpha == 1) return PseudoHuber::At(d, z, 1.0);
-    if (std::abs(alpha) < kTiny) return Cauchy::At(d, z);
-    if (alpha == -2) return GemanMcclure::At(d, z);
+    if (std::abs(alpha) < kTiny) return Cauchy::At(d, z, rest);
+    if (alpha == -2) return GemanMcclure::At(d, z, rest);
     if (alpha < -kHuge) return Welsch::At(d, z, rest);
     if (alpha > kHuge) return Exponential(d, z, rest);
     return Power(d, z);
