@@ -28,7 +28,7 @@ def bent(name, parameter, bends):
     return cases
 
 
-@loss("mean_squared_error")
+@loss("mean_squared_error", hessian=True)
 def mean_squared_error(c):
     return [e**2 for e in residuals(c)]
 
@@ -38,7 +38,7 @@ KERAS = "Keras documentation"
 mean_squared_error.published(KERAS, "0.02", y_pred=[0.9, 0.1, 0.8], y_true=[1, 0, 1])
 
 
-@loss("mean_absolute_error")
+@loss("mean_absolute_error", hessian=True)
 def mean_absolute_error(c):
     return [abs(e) for e in residuals(c)]
 
@@ -47,7 +47,7 @@ mean_absolute_error.cases(plain)
 mean_absolute_error.published(KERAS, "0.5666667", y_pred=[1.9, 0.3, 1.8], y_true=[1, 0.3, 1])
 
 
-@loss("huber", params={"delta": 1})
+@loss("huber", params={"delta": 1}, hessian=True)
 def huber(c):
     return [e**2 / 2 if abs(e) <= c.delta else c.delta * abs(e) - c.delta**2 / 2 for e in residuals(c)]
 
@@ -56,7 +56,7 @@ huber.cases(bent("huber", "delta", (1.0, 0.1, 1.5, 1e-3, 1e3)))
 huber.published(KERAS, "0.155", y_pred=[0.6, 0.4, 0.4, 0.6], y_true=[0, 1, 0, 0])
 
 
-@loss("smooth_l1", params={"beta": 1})
+@loss("smooth_l1", params={"beta": 1}, hessian=True)
 def smooth_l1(c):
     return [e**2 / (2 * c.beta) if abs(e) < c.beta else abs(e) - c.beta / 2 for e in residuals(c)]
 
@@ -64,7 +64,7 @@ def smooth_l1(c):
 smooth_l1.cases(bent("smooth_l1", "beta", (1.0, 0.1, 0.0, 2.5)))
 
 
-@loss("log_cosh")
+@loss("log_cosh", hessian=True)
 def log_cosh(c):
     return [mp.log(mp.cosh(e)) for e in residuals(c)]
 
@@ -73,7 +73,7 @@ log_cosh.cases(plain)
 log_cosh.published(KERAS, "0.108", y_pred=[1, 1, 0, 0], y_true=[0, 1, 0, 0])
 
 
-@loss("pinball", params={"tau": 0.5})
+@loss("pinball", params={"tau": 0.5}, hessian=True)
 def pinball(c):
     return [max(c.tau * (t - p), (c.tau - 1) * (t - p)) for p, t in zip(c.y_pred, c.y_true)]
 
