@@ -1,0 +1,83 @@
+// What the preference losses share: sums of log-probabilities whose rounding is kept, and the logistic function of one.
+//
+// Log-probabilities of whole completions are large (-100 and below), their differences small, and exp(-z) of a clear
+// preference loses |z| units in the last place to the rounding of z. So z is carried in two doubles.
+
+#if defined(LOSSD_CORE_SIMD_PREFERENCE_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_PREFERENCE_COMMON_INL_H_
+#undef LOSSD_CORE_SIMD_PREFERENCE_COMMON_INL_H_
+#else
+#define LOSSD_CORE_SIMD_PREFERENCE_COMMON_INL_H_
+#endif
+
+#include "core/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+// hi + lo, lo at most a rounding of hi.
+template <class V>
+struct Twofold {
+  V hi, lo;
+};
+
+// lo where it means something: not behind an overflow.
+template <class D, class V>
+HWY_INLINE V Rest(D d, V lo) {
+  return hn::IfThenElseZero(hn::Lt(hn::Abs(lo), hn::Inf(d)), lo);
+}
+
+// a - b exactly. Source: Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B.
+template <class D, class V>
+HWY_INLINE Twofold<V> Difference(D d, V a, V b) {
+  const V hi = hn::Sub(a, b);
+  const V b_part = hn::Sub(hi, a), a_part = hn::Sub(hi, b_part);
+  return {hi, Rest(d, hn::Sub(hn::Sub(a, a_part), hn::Add(b, b_part)))};
+}
+
+// a b, exactly on targets with FMA.
+template <class D, class V>
+HWY_INLINE Twofold<V> Product(D d, V a, V b) {
+  const V hi = hn::Mul(a, b);
+  return {hi, Rest(d, hn::MulSub(a, b, hi))};
+}
+
+// a - b for twofold a and b, to about 2^-100.
+template <class D, class V>
+HWY_INLINE Twofold<V> Difference(D d, Twofold<V> a, Twofold<V> b) {
+  const Twofold<V> sum = Difference(d, a.hi, b.hi);
+  return {sum.hi, hn::Add(sum.lo, hn::Sub(a.lo, b.lo))};
+}
+template <class D, class V>
+HWY_INLINE Twofold<V> Scaled(D d, V factor, Twofold<V> a) {
+  const Twofold<V> product = Product(d, factor, a.hi);
+  return {product.hi, hn::Add(product.lo, Rest(d, hn::Mul(factor, a.lo)))};
+}
+
+// The logistic function about z, without overflow and without a difference.
+template <class V>
+struct Logistic {
+  V distance;    // |z|
+  V decay;       // exp(-|z|)
+  V log_one_up;  // ln(1 + exp(-|z|))
+  V larger;      // sigmoid(|z|)
+  V smaller;     // sigmoid(-|z|)
+};
+template <class D, class V>
+HWY_INLINE Logistic<V> LogisticOf(D d, Twofold<V> z) {
+  const V one = C(d, 1.0);
+  const V distance = hn::Abs(z.hi);
+  // |z| beyond its first double; only where exp(-|z|) is not 0 anyway.
+  const V rest = hn::IfThenElseZero(hn::Lt(distance, C(d, 800.0)), hn::CopySignToAbs(one, z.hi));
+  const V first = hn::Exp(d, hn::Neg(distance));
+  const V decay = hn::NegMulAdd(first, hn::Mul(rest, z.lo), first);
+  const V larger = hn::Div(one, hn::Add(one, decay));
+  return {hn::MulAdd(rest, z.lo, distance), decay, hn::Log1p(d, decay), larger, hn::Mul(decay, larger)};
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_PREFERENCE_COMMON_INL_H_
