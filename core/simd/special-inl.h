@@ -58,11 +58,11 @@ HWY_INLINE V PositiveOrNan(D d, V x) {
   return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::NaN(d));
 }
 
-// (v - ln(1 + v)) / v^2 for v > -1: 1/2 at 0. `ratio` is 1 + v, known better than adding 1 to v would give it.
+// (v - ln(1 + v)) / v^2 for v > -1: 1/2 at 0. `log` is ln(1 + v) from what v was computed from, used away from 0.
 //   |v| small   s = v/(2 + v), ln(1 + v) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...); here |s| <= 1/3
 //   else        from the logarithm: at most two bits cancel
 template <class D, class V>
-HWY_INLINE V LogDefect(D d, V v, V ratio) {
+HWY_INLINE V LogDefect(D d, V v, V log) {
   static constexpr double kOdd[] = {1. / 3,  1. / 5,  1. / 7,  1. / 9,  1. / 11, 1. / 13, 1. / 15, 1. / 17,
                                     1. / 19, 1. / 21, 1. / 23, 1. / 25, 1. / 27, 1. / 29, 1. / 31, 1. / 33};
   const V one = C(d, 1.0);
@@ -70,7 +70,7 @@ HWY_INLINE V LogDefect(D d, V v, V ratio) {
   const V s = hn::Mul(v, q);
   const V tail = hn::Mul(hn::Mul(C(d, 2.0), hn::Mul(s, q)), Polynomial(d, hn::Mul(s, s), kOdd));
   const V near = hn::NegMulAdd(tail, q, q);
-  const V far = hn::Div(hn::Sub(one, hn::Div(Ln(d, ratio), v)), v);
+  const V far = hn::Div(hn::Sub(one, hn::Div(log, v)), v);
   return hn::IfThenElse(hn::And(hn::Ge(v, C(d, -0.5)), hn::Le(v, one)), near, far);
 }
 
@@ -83,7 +83,7 @@ HWY_INLINE V HalfDeviance(D d, V t, V m, V log_ratio) {
   const V v = hn::Div(gap, t);
   const auto near = hn::And(hn::Ge(v, C(d, -0.5)), hn::Le(v, C(d, 1.0)));
   const V small = hn::IfThenElseZero(near, v);
-  const V close = hn::Mul(gap, hn::Mul(small, LogDefect(d, small, C(d, 1.0))));
+  const V close = hn::Mul(gap, hn::Mul(small, LogDefect(d, small, small)));
   return hn::IfThenElse(near, close, hn::NegMulAdd(t, log_ratio, gap));
 }
 

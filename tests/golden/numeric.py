@@ -14,6 +14,7 @@ from harness import AGREE, DIGITS, LEVELS, NOTHING, arguments, flat, nest
 
 PRINTED = 36  # digits of a numeric derivative, no more than are sure
 NO_DOUBT = 2 * DIGITS  # enough of them to believe a 0
+NO_DOUBT_OF_CURVATURE = 4 * DIGITS  # for which the step is squared
 LEAST = [0]  # first of LEVELS to use; --verify starts higher
 
 
@@ -89,7 +90,8 @@ def at_level(f, f0, exponent, digits, wants_curvature):
             raise Unsettled
         curvature = curvatures[0] if len(sides) == 1 or close(*curvatures) else smallest(*curvatures)
     # A 0 may be a term too small for these digits: at x = 5e-324, cosh x is 1 until the 647th.
-    if digits < NO_DOUBT and any(a is not None and abs(a) < NOTHING ** (mpf(3) / 4) for a in (slope, curvature)):
+    no_doubt = NO_DOUBT_OF_CURVATURE if wants_curvature else NO_DOUBT
+    if digits < no_doubt and any(a is not None and abs(a) < NOTHING ** (mpf(3) / 4) for a in (slope, curvature)):
         raise Vanishes
     return slope, curvature
 
@@ -120,7 +122,7 @@ def derivatives(a_loss, a_case, T, name, i, wants_curvature=False):
             try:
                 found = at_level(f, f0, scale(x, c, a_case), digits, wants_curvature)
             except Vanishes:
-                enough = NO_DOUBT
+                enough = NO_DOUBT_OF_CURVATURE if wants_curvature else NO_DOUBT
                 continue
             except Unsettled:
                 continue

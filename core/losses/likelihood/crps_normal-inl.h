@@ -68,10 +68,17 @@ struct CrpsNormal {
     const V e = hn::Sub(p, t);
     const V z = hn::IfThenZeroElse(hn::Eq(e, zero), hn::Div(e, s));
     const V tilt = Erf(d, hn::Mul(z, C(d, kSqrtHalf)));
-    const V reach = hn::Min(hn::Abs(z), C(d, 1e3));  // exp(-1e6/2) is 0
-    const V depth = hn::Mul(C(d, -0.5), hn::Mul(reach, reach));
-    const V bell = hn::Mul(C(d, 2 * kSqrtHalf * kInverseSqrtPi), hn::Exp(d, depth));
-    const V spread = hn::Mul(C(d, kInverseSqrtPi), hn::Expm1(d, hn::Add(depth, C(d, kLog2 / 2))));
+    // z^2/2 and what rounding z and its square left of it; beyond 50 the exponential is 0.
+    const auto far = hn::Gt(hn::Abs(z), C(d, 50.0));
+    const V reach = hn::IfThenElse(far, C(d, 50.0), z);
+    const V rest = hn::IfThenZeroElse(hn::Or(far, hn::Eq(e, zero)), hn::Div(hn::NegMulAdd(z, s, e), s));
+    const V square = hn::Mul(reach, reach);
+    const V lost = hn::MulAdd(C(d, 0.5), hn::MulSub(reach, reach, square), hn::Mul(reach, rest));
+    const V depth = hn::Mul(C(d, -0.5), square);
+    const V power = hn::Exp(d, depth);
+    const V bell = hn::Mul(C(d, 2 * kSqrtHalf * kInverseSqrtPi), hn::NegMulAdd(power, lost, power));
+    const V level = hn::Sub(hn::Add(depth, C(d, kLog2 / 2)), lost);
+    const V spread = hn::Mul(C(d, kInverseSqrtPi), hn::Expm1(d, level));
     const V curvature = hn::IfThenZeroElse(hn::Eq(bell, zero), hn::Div(bell, s));
     return {hn::MulAdd(e, tilt, hn::Mul(s, spread)), {tilt, zero, spread}, curvature};
   }

@@ -1,7 +1,7 @@
 // Gamma: positive amounts whose spread grows with their mean; the logarithm of the mean is predicted.
 //
 //   value     = x + t exp(-x)       NLL of a gamma distribution of mean exp(x), up to its shape and terms of t
-//   slope     = 1 - t exp(-x)
+//   slope     = 1 - t exp(-x)       near x = 0 as (1 - t) - t expm1(-x), for t near 1
 //   curvature = t exp(-x)
 //
 // Source: McCullagh and Nelder 1989, Generalized Linear Models, chapter 8.
@@ -53,7 +53,10 @@ struct GammaDeviance {
   template <class D, class V>
   HWY_INLINE Local<V> operator()(D d, V x, V t) const {
     const V part = hn::IfThenZeroElse(hn::Eq(t, hn::Zero(d)), hn::Mul(t, ExpOf(d, hn::Neg(x))));
-    return {hn::Add(x, part), {hn::Sub(C(d, 1.0), part)}, part};
+    const V one = C(d, 1.0);
+    const auto near = hn::Lt(hn::Abs(x), C(d, 0.5));
+    const V close = hn::NegMulAdd(t, hn::Expm1(d, hn::Neg(hn::IfThenElseZero(near, x))), hn::Sub(one, t));
+    return {hn::Add(x, part), {hn::IfThenElse(near, close, hn::Sub(one, part))}, part};
   }
 };
 

@@ -69,7 +69,8 @@ struct StudentTNll {
   HWY_INLINE Local<V, 3> operator()(D d, V p, V t, V scale) const {
     const V one = C(d, 1.0), half = C(d, 0.5), n = C(d, df);
     const V s = PositiveOrNan(d, scale);
-    const V z = hn::Div(hn::Sub(p, t), s);
+    const V e = hn::Sub(p, t);
+    const V z = hn::Div(e, s);
     const V distance = hn::Abs(z);
     // Beyond 2^300, ln(1 + z^2/n) = 2 ln|z| - ln n, and z^2 would overflow.
     const auto far = hn::Gt(distance, C(d, 0x1p300));
@@ -79,11 +80,11 @@ struct StudentTNll {
     const V log = hn::IfThenElse(far, log_far, hn::Log1p(d, scaled));
     const V constant = hn::Add(HalfStepRest(d, hn::Mul(half, n)), C(d, kHalfLog2Pi));
     const V value = hn::MulAdd(hn::Mul(half, hn::Add(n, one)), log, hn::Add(Ln(d, s), constant));
+    const V inside = hn::Div(hn::Sub(s, hn::Abs(e)), s);  // 1 - |z|
     // 1/(n + z^2) times what is asked, far out without z^2.
     const V sum = hn::Add(n, square);
     const V pull = hn::IfThenElse(far, hn::Div(one, z), hn::Div(z, sum));
-    const V balance =
-        hn::IfThenElse(far, C(d, -1.0), hn::Div(hn::Mul(hn::Sub(one, distance), hn::Add(one, distance)), sum));
+    const V balance = hn::IfThenElse(far, C(d, -1.0), hn::Div(hn::Mul(inside, hn::Add(one, distance)), sum));
     const V bend = hn::IfThenElse(far, hn::Neg(hn::Mul(pull, pull)), hn::Div(hn::Div(hn::Sub(n, square), sum), sum));
     const V strength = hn::Div(hn::Add(n, one), s);
     return {value,

@@ -2,7 +2,7 @@
 //
 //   a = power - 1, b = 2 - power                 both exact and positive
 //   value     = t exp(-a x)/a + exp(b x)/b       NLL up to the dispersion and terms of t: a sum of positive terms
-//   slope     = exp(b x) - t exp(-a x)
+//   slope     = exp(b x) - t exp(-a x)           near x = 0 as expm1(b x) - t expm1(-a x) + (1 - t), for t near 1
 //   curvature = b exp(b x) + a t exp(-a x)
 //
 // Source: Jorgensen 1987, Exponential Dispersion Models, J. R. Statist. Soc. B 49(2).
@@ -66,7 +66,13 @@ struct Tweedie {
     const V decay = ExpOfProduct(d, hn::Neg(a), x);
     const V some = hn::IfThenZeroElse(hn::Eq(t, hn::Zero(d)), hn::Mul(t, decay));
     const V mean = ExpOfProduct(d, b, x);
-    return {hn::Add(hn::Div(some, a), hn::Div(mean, b)), {hn::Sub(mean, some)}, hn::MulAdd(b, mean, hn::Mul(a, some))};
+    const auto near = hn::Lt(hn::Abs(x), C(d, 0.5));
+    const V small = hn::IfThenElseZero(near, x);
+    const V rise = hn::Expm1(d, hn::Mul(b, small)), fall = hn::Expm1(d, hn::Mul(hn::Neg(a), small));
+    const V close = hn::Add(hn::NegMulAdd(t, fall, rise), hn::Sub(C(d, 1.0), t));
+    return {hn::Add(hn::Div(some, a), hn::Div(mean, b)),
+            {hn::IfThenElse(near, close, hn::Sub(mean, some))},
+            hn::MulAdd(b, mean, hn::Mul(a, some))};
   }
 };
 

@@ -57,8 +57,6 @@ struct Dpo {
                     .value = 1.006408868,
                     .gradient = {-.05, -.026894142},
                     .others = {{-3, -25}, {-5, -15}, {-5, -20}}}},
-      .f64 = {.value_ulp = 8, .slope_ulp = 8},
-      .tolerance_note = "without FMA beta times the difference is rounded, which costs exp(-z) |z| units",
       .curvature = true,
   };
   double beta, label_smoothing;

@@ -47,8 +47,6 @@ struct Ipo {
                     .value = 50,
                     .gradient = {-10, 10},
                     .others = {{-3, -25}, {-5, -15}, {-5, -20}}}},
-      .f64 = {.value_ulp = 16, .slope_ulp = 8},
-      .tolerance_note = "1/(2 beta) is rounded before it is taken off",
       .curvature = true,
   };
   double beta;
@@ -56,7 +54,7 @@ struct Ipo {
   template <class D, class V>
   HWY_INLINE Local<V, 2> operator()(D d, V w, V l, V rw, V rl) const {
     const Twofold<V> gain = Difference(d, Difference(d, w, rw), Difference(d, l, rl));
-    const Twofold<V> h = Difference(d, gain, Twofold<V>{C(d, 0.5 / beta), hn::Zero(d)});
+    const Twofold<V> h = Difference(d, gain, Inverse(d, C(d, 2 * beta)));
     const V gap = hn::Add(h.hi, h.lo);
     const V slope = hn::Add(gap, gap);
     return {hn::Mul(gap, gap), {slope, hn::Neg(slope)}, C(d, 2.0)};

@@ -59,8 +59,6 @@ struct Kto {
                     .gradient = {-.196611933},
                     .params = {.5, 2, 1},
                     .others = {{-10}, {2}}}},
-      .f64 = {.value_ulp = 8, .slope_ulp = 8},
-      .tolerance_note = "without FMA beta times the difference is rounded, which costs exp(-u) |u| units",
       .curvature = true,
   };
   double beta, desirable_weight, undesirable_weight;

@@ -49,8 +49,6 @@ struct Simpo {
                     .value = 1.006408868,
                     .gradient = {-1, -.537882843},
                     .others = {{-1.25, -1.75}}}},
-      .f64 = {.value_ulp = 8, .slope_ulp = 8},
-      .tolerance_note = "without FMA beta times the difference is rounded, which costs exp(-z) |z| units",
       .curvature = true,
   };
   double beta, gamma;
