@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "core/simd/kernel-inl.h"
+#include "core/simd/twofold-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -35,12 +36,12 @@ HWY_INLINE V ExpOf(D d, V x) {
   return hn::Exp(d, hn::Min(x, C(d, 710.0)));
 }
 
-// e^(a x) without the error that rounding a x would bring, |a x| units in the last place (on targets with FMA).
+// e^(a x) without the error that rounding a x would bring, |a x| units in the last place.
 template <class D, class V>
 HWY_INLINE V ExpOfProduct(D d, V a, V x) {
-  const V product = hn::Mul(a, x);
-  const V rest = hn::IfThenElseZero(hn::Lt(hn::Abs(product), C(d, 710.0)), hn::MulSub(a, x, product));
-  const V power = ExpOf(d, product);
+  const Twofold<V> product = Product(d, a, x);
+  const V rest = hn::IfThenElseZero(hn::Lt(hn::Abs(product.hi), C(d, 800.0)), product.lo);
+  const V power = ExpOf(d, product.hi);
   return hn::MulAdd(power, rest, power);
 }
 

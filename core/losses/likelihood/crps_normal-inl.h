@@ -71,10 +71,12 @@ struct CrpsNormal {
     // z^2/2 and what rounding z and its square left of it; beyond 50 the exponential is 0.
     const auto far = hn::Gt(hn::Abs(z), C(d, 50.0));
     const V reach = hn::IfThenElse(far, C(d, 50.0), z);
-    const V rest = hn::IfThenZeroElse(hn::Or(far, hn::Eq(e, zero)), hn::Div(hn::NegMulAdd(z, s, e), s));
-    const V square = hn::Mul(reach, reach);
-    const V lost = hn::MulAdd(C(d, 0.5), hn::MulSub(reach, reach, square), hn::Mul(reach, rest));
-    const V depth = hn::Mul(C(d, -0.5), square);
+    const Twofold<V> back = Product(d, z, s);
+    const V rest = hn::Div(hn::Sub(hn::Sub(e, back.hi), back.lo), s);
+    const Twofold<V> square = Product(d, reach, reach);
+    const V gap = hn::IfThenZeroElse(hn::Or(far, hn::Eq(e, zero)), hn::Mul(reach, rest));
+    const V lost = hn::MulAdd(C(d, 0.5), square.lo, gap);
+    const V depth = hn::Mul(C(d, -0.5), square.hi);
     const V power = hn::Exp(d, depth);
     const V bell = hn::Mul(C(d, 2 * kSqrtHalf * kInverseSqrtPi), hn::NegMulAdd(power, lost, power));
     const V level = hn::Sub(hn::Add(depth, C(d, kLog2 / 2)), lost);
