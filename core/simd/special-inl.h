@@ -40,9 +40,9 @@ HWY_INLINE V ExpOf(D d, V x) {
 template <class D, class V>
 HWY_INLINE V ExpOfProduct(D d, V a, V x) {
   const Twofold<V> product = Product(d, a, x);
-  const V rest = hn::IfThenElseZero(hn::Lt(hn::Abs(product.hi), C(d, 800.0)), product.lo);
   const V power = ExpOf(d, product.hi);
-  return hn::MulAdd(power, rest, power);
+  const V rest = hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), product.lo);
+  return hn::IfThenElse(hn::Eq(power, hn::Inf(d)), power, hn::MulAdd(power, rest, power));
 }
 
 // ln x: -inf at 0, NaN below, inf at inf, where hn::Log is anything.

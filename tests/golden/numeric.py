@@ -122,7 +122,8 @@ def derivatives(a_loss, a_case, T, name, i, wants_curvature=False):
             try:
                 found = at_level(f, f0, scale(x, c, a_case), digits, wants_curvature)
             except Vanishes:
-                enough = NO_DOUBT_OF_CURVATURE if wants_curvature else NO_DOUBT
+                if not wants_curvature:
+                    enough = NO_DOUBT
                 continue
             except Unsettled:
                 continue

@@ -3,7 +3,7 @@
 //   e = p - t, v = max(variance, epsilon)
 //   value     = (ln v + e^2/v) / 2   [+ ln(2 pi)/2 if full]
 //   slope     = e/v                              with respect to the mean
-//             = (v - e^2) / (2 v^2)              with respect to the variance: v - e^2 by one fused operation; 0 where
+//             = (v - e^2) / (2 v^2)              with respect to the variance: v - e^2 without rounding e^2; 0 where
 //                                                the floor holds, unless clamp_gradient passes it on
 //   curvature = 1/v
 //
@@ -76,7 +76,8 @@ struct GaussianNll {
     const V inverse = hn::Div(C(d, 1.0), v);
     const V sum = hn::MulAdd(e, slope, Ln(d, v));
     const V value = hn::MulAdd(half, sum, C(d, full != 0 ? kHalfLog2Pi : 0.0));
-    const V direct = hn::Div(hn::Div(hn::NegMulAdd(e, e, v), v), v);
+    const Twofold<V> square = Product(d, e, e);
+    const V direct = hn::Div(hn::Div(hn::Sub(hn::Sub(v, square.hi), square.lo), v), v);
     const V apart = hn::NegMulAdd(slope, slope, inverse);  // where e^2 overflows
     const V steep = hn::Mul(half, hn::IfThenElse(hn::Lt(hn::Abs(e), C(d, 1e150)), direct, apart));
     const auto below = hn::And(hn::Lt(variance, floor), hn::Eq(C(d, clamp_gradient), hn::Zero(d)));
