@@ -108,12 +108,11 @@ struct Arranged {
   Order order;
   Shape shape;
 };
-absl::StatusOr<Arranged> Arrange(const Input& input, const Pattern& pattern, const Pattern& first, const Shape& shape,
-                                 Family family, const std::optional<int64_t>& axis,
-                                 const std::optional<RegionAxes>& region) {
+absl::StatusOr<Arranged> Arrange(const Pattern& pattern, const Pattern& first, const Shape& shape, Family family,
+                                 const std::optional<int64_t>& axis, const std::optional<RegionAxes>& region) {
   Arranged arranged{{}, shape};
   if (pattern.shared) return arranged;
-  if (family == Family::kRow && axis && pattern.axes.size() == 1 && input.shape == "... C") {
+  if (family == Family::kRow && axis && pattern.axes == first.axes) {
     absl::StatusOr<Order> order = ClassAxisLast(*axis, shape.size());
     if (!order.ok()) return order.status();
     arranged.order = *std::move(order);
@@ -157,9 +156,9 @@ absl::Status CheckDType(const Input& input, DType dtype, DType first) {
 
 // Takes the tensor called `name` out of the request.
 std::optional<TensorView> Take(Request& request, std::string_view name) {
-  if (name == "y_pred") return std::exchange(request.y_pred, std::nullopt);
-  if (name == "y_true") return std::exchange(request.y_true, std::nullopt);
-  if (name == "class_weight") return std::exchange(request.class_weight, std::nullopt);
+  if (name == "y_pred" && request.y_pred) return std::exchange(request.y_pred, std::nullopt);
+  if (name == "y_true" && request.y_true) return std::exchange(request.y_true, std::nullopt);
+  if (name == "class_weight" && request.class_weight) return std::exchange(request.class_weight, std::nullopt);
   for (auto& [given, view] : request.inputs) {
     if (given != name) continue;
     std::optional<TensorView> taken(std::move(view));
@@ -199,7 +198,7 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
     return absl::OkStatus();
   }
   absl::StatusOr<Arranged> arranged =
-      Arrange(input, pattern, first_pattern, view.shape(), contract.family, resolved.axis, region);
+      Arrange(pattern, first_pattern, view.shape(), contract.family, resolved.axis, region);
   if (!arranged.ok()) return arranged.status();
   bound.order = std::move(arranged->order);
   Shape shape = std::move(arranged->shape);
