@@ -34,7 +34,10 @@ struct GaussianNll {
       .gradient = "y_pred: (p - t)/v; variance: (1/v - (p - t)^2/v^2)/2, 0 where variance < epsilon",
       .tex = "\\tfrac12\\left(\\ln v + \\frac{(p-t)^2}{v}\\right)",
       .source = "Nix and Weigend 1994, Estimating the Mean and Variance of the Target Probability Distribution, ICNN",
-      .notes = "A negative variance answers NaN. The value may be negative. The floor belongs to the inside.",
+      .notes =
+          "A negative variance answers NaN. The value may be negative. The floor belongs to the inside. clamp_gradient "
+          "passes leaves the "
+          "floor out of the gradient for the variance.",
       .peers =
           "PyTorch: GaussianNLLLoss raises the variance to eps where autograd does not see it, so that a variance "
           "below gets the gradient of one at eps: clamp_gradient passes, in the convention TORCH. Its variance may "
@@ -42,8 +45,10 @@ struct GaussianNll {
       .kinks_note = "variance = epsilon: its gradient there is the one from above",
       .params = {Flag("full", false, "add log(2 pi)/2"),
                  {"epsilon", 1e-6, kNonNegative, "floor of the variance"},
-                 Choice("clamp_gradient", {"true", "passes"}, 0,
-                        "gradient of a variance below the floor: the true one, 0, or that at the floor")},
+                 {.name = "clamp_gradient",
+                  .summary = "gradient of a variance below the floor: the true one, 0, or that at the floor",
+                  .choices = {"true", "passes"},
+                  .detached = {"passes"}}},
       .inputs = {{.name = "y_pred", .differentiable = true, .summary = "mean"},
                  {.name = "y_true"},
                  {.name = "variance", .differentiable = true, .domain = kNonNegative, .summary = "variance"}},

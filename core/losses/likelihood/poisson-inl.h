@@ -36,6 +36,8 @@ struct Poisson {
           "Keras: Poisson, epsilon 1e-7. PyTorch: PoissonNLLLoss(log_input=False), epsilon 1e-8; its default is "
           "log_input=True. optax has none.",
       .params = {{"epsilon", 1e-7, kNonNegative, "added to the rate under the logarithm"}},
+      .inputs = {{.name = "y_pred", .differentiable = true, .domain = kPositive, .summary = "rate"},
+                 {.name = "y_true"}},
       .target = kNonNegative,
       .examples = {{.origin = "by hand: 2 - 3 ln 2, 1; slopes 1 - 3/2, 1",
                     .target = {3, 0},
