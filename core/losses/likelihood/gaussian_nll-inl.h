@@ -36,8 +36,7 @@ struct GaussianNll {
       .source = "Nix and Weigend 1994, Estimating the Mean and Variance of the Target Probability Distribution, ICNN",
       .notes =
           "A negative variance answers NaN. The value may be negative. The floor belongs to the inside. clamp_gradient "
-          "passes leaves the "
-          "floor out of the gradient for the variance.",
+          "passes leaves the floor out of the gradient for the variance.",
       .peers =
           "PyTorch: GaussianNLLLoss raises the variance to eps where autograd does not see it, so that a variance "
           "below gets the gradient of one at eps: clamp_gradient passes, in the convention TORCH. Its variance may "

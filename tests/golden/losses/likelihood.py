@@ -1,9 +1,14 @@
-"""Negative log-likelihoods, element by element. gaussian_nll stands in regression.py."""
+"""Negative log-likelihoods, element by element. gaussian_nll stands in regression.py.
+
+Formulas: poisson from the documentation of keras.losses.Poisson, poisson_nll from that of torch.nn.PoissonNLLLoss, gamma
+and Tweedie deviances from McCullagh and Nelder 1989, Generalized Linear Models, and Jorgensen 1987, the others minus the
+logarithm of the density of the distribution; crps_normal from Gneiting et al. 2005, Mon. Weather Rev. 133, equation 5.
+"""
 
 from mpmath import mp
 
 from harness import F64, case, loss
-from inputs import bell, elementwise, log_uniform, symmetric, uniform
+from inputs import bell, elementwise, log_uniform, symmetric
 from numeric import OutOfDomain, log, times
 
 

@@ -1,4 +1,8 @@
-"""Preference losses, element by element; the inputs are log-probabilities of completions."""
+"""Preference losses, element by element; the inputs are log-probabilities of completions.
+
+Formulas: Rafailov et al. 2023, equation 7, with the label smoothing of Mitchell 2023 (dpo); Azar et al. 2024, equation 17
+(ipo); Ethayarajh et al. 2024, equation 8 (kto); Meng, Xia and Chen 2024, equation 6 (simpo).
+"""
 
 from mpmath import mp
 
