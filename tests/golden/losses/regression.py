@@ -96,7 +96,7 @@ pinball.published(TFA, "0.475", params={"tau": 0.1}, y_pred=[1, 1, 1, 0], y_true
 
 @loss(
     "gaussian_nll",
-    params={"full": ("false", "true"), "epsilon": 1e-6},
+    params={"full": ("false", "true"), "epsilon": 1e-6, "clamp_gradient": ("true", "passes")},
     differentiate=("y_pred", "variance"),
     hessian=("y_pred",),
 )
@@ -104,6 +104,8 @@ def gaussian_nll(c, c0):
     values = []
     for p, t, variance, variance0 in zip(c.y_pred, c.y_true, c.variance, c0.variance):
         v = at_least(variance, c.epsilon, variance0)  # below it the slope for the variance is 0
+        if c.clamp_gradient == "passes" and variance0 < c.epsilon:
+            v = c.epsilon + (variance - variance0)  # the slope at the floor
         values.append((mp.log(v) + (p - t) ** 2 / v) / 2 + (mp.log(2 * mp.pi) / 2 if c.full == "true" else 0))
     return values
 
@@ -134,6 +136,8 @@ def _(T, rng):
     for epsilon in (0.0, 1e-3, 2.0):
         for v in (1e-4, T.round(1e-3), 0.1, 2.0, 3.0):
             yield one("another floor", uniform(rng, -1, 1), 0.25, v, epsilon=epsilon)
+    for v in (0.0, 1e-9, 1e-6, 0.1):
+        yield one("the slope of a variance below the floor passes", 0.5, 0.25, v, clamp_gradient="passes")
     for k in (3, 8):
         yield case(
             "several items",
