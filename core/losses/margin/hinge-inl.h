@@ -39,7 +39,7 @@ struct Hinge {
       .kinks_note = "at y_true y_pred = 1: 0 by default, what kink_policy says otherwise",
       .params = {Choice("label_encoding", {"signed", "binary", "auto"}, 0, "what the labels are")},
       .target = {-1, 1},
-      .examples = {{.origin = "Keras test of Hinge, hand-checked",
+      .examples = {{.origin = "by hand: 0.7 + 0.8 + 0.9 + 0",
                     .target = {-1, 1, -1, 1},
                     .prediction = {-.3, .2, -.1, 1.6},
                     .value = 2.4,
