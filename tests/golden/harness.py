@@ -116,7 +116,7 @@ class Case:
 
 def case(note, /, *, params=None, kind="UNSPECIFIED", clip="NO_CLIP", gradient=None, **inputs):
     """One line. Inputs are nested lists (or a number: shape []), params those to spell out, both rounded to the type;
-    gradient {input: flat list} where the slope is a matter of definition, None in it for what the harness shall find."""
+    gradient {input: flat list} where the slope is a matter of definition, None in it for what is to be found."""
     return Case(note, inputs, params or {}, kind, clip, gradient or {})
 
 
@@ -142,7 +142,7 @@ class Loss:
         return make
 
     def slope(self, make):
-        """Decorates make(c) -> {input: flat list}, the textbook slopes; None in it for what the harness shall find."""
+        """Decorates make(c) -> {input: flat list}, the textbook slopes; None in it for what is to be found."""
         self.make_slope = make
         return make
 
@@ -203,7 +203,7 @@ def arguments(a_loss, a_case, T):
     c.kind, c.clip, c.T = a_case.kind, a_case.clip, T
     for name, default in a_loss.params.items():
         given = a_case.params.get(name, default[0] if isinstance(default, tuple) else default)
-        setattr(c, name, given if isinstance(given, str) else mpf(T.round(float(given))))
+        setattr(c, name, given if isinstance(given, str) else mpf(float(given)))
     for name, a in a_case.inputs.items():
         setattr(c, name, nest(a, int if name in a_loss.integers else mpf))
     return c
