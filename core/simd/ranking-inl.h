@@ -29,8 +29,7 @@ class Ranking {
   explicit HWY_INLINE Ranking(const Item& x)
       : item_(x), score(x.scratch()), relevance(score + Padded(x.width())), place(relevance + Padded(x.width())) {
     for (size_t k = 0; k < x.width(); ++k) {
-      const bool left_out = x.in(2) != nullptr ? x.in(2)[k] == 0 : x.index(2) != nullptr ? x.index(2)[k] == 0 : false;
-      if (left_out) continue;
+      if (x.index(2) != nullptr && x.index(2)[k] == 0) continue;
       score[count] = x.in(0)[k];
       relevance[count] = x.in(1)[k];
       place[count++] = static_cast<double>(k);
