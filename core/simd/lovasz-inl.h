@@ -22,16 +22,17 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// Calls each(i, weight) for every error, the largest first. order: scratch of n doubles.
+// Calls each(i, weight) for every error, the largest first. key rises with the error, and is exact where that is
+// rounded. order: scratch of n doubles.
 template <class Target, class Each>
-HWY_INLINE void LovaszWeights(const double* errors, size_t n, double* order, const Target& target, const Each& each) {
+HWY_INLINE void LovaszWeights(const double* key, size_t n, double* order, const Target& target, const Each& each) {
   double inside = 0;
   for (size_t i = 0; i < n; ++i) {
     order[i] = static_cast<double>(i);
     inside += target(i);
   }
-  std::sort(order, order + n, [errors](double a, double b) {
-    const double ea = errors[static_cast<size_t>(a)], eb = errors[static_cast<size_t>(b)];
+  std::sort(order, order + n, [key](double a, double b) {
+    const double ea = key[static_cast<size_t>(a)], eb = key[static_cast<size_t>(b)];
     return ea > eb || (ea == eb && a < b);
   });
   double whole = inside;

@@ -64,14 +64,15 @@ struct LovaszHinge {
   HWY_INLINE double operator()(const Item& x) const {
     const double *const s = x.in(0), *const t = x.in(1);
     const size_t n = x.width();
-    double* const errors = x.scratch();
-    for (size_t i = 0; i < n; ++i) errors[i] = 1 - (2 * t[i] - 1) * s[i];
+    double* const key = x.scratch();  // -(2 t - 1) x
+    for (size_t i = 0; i < n; ++i) key[i] = (1 - 2 * t[i]) * s[i];
     CarefulSum value;
     LovaszWeights(
-        errors, n, errors + n, [t](size_t i) { return t[i]; },
+        key, n, key + n, [t](size_t i) { return t[i]; },
         [&](size_t i, double weight) {
-          if (errors[i] > 0) value.Add(errors[i] * weight);
-          if (x.slope(0) != nullptr) x.slope(0)[i] = (1 - 2 * t[i]) * weight * StepAt(errors[i], kink);
+          const double error = 1 + key[i];
+          if (error > 0) value.Add(error * weight);
+          if (x.slope(0) != nullptr) x.slope(0)[i] = (1 - 2 * t[i]) * weight * StepAt(error, kink);
         });
     return value.Total();
   }

@@ -20,7 +20,8 @@ def scores(T, edge=1.0):
     sizes += [17.0, 88.0, 104.0, 710.0, 1e4, 1e18, 1e30, T.max]
     if T.name == "F64":
         sizes += [1 - 1e-12, 1e-200, 1e100, 1e155]
-    return [0.0, -0.0] + symmetric([T.round(a) for a in sizes])
+    # Second differences at less than 1e-240 would ask for more digits than the harness has.
+    return [0.0, -0.0] + symmetric([T.round(a) for a in sizes if a > 1e-240])
 
 
 def signed_cases(T, rng):

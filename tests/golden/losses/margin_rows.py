@@ -8,8 +8,9 @@ from numeric import max_of, relu, times
 
 
 def finite(rows):
+    """Rows whose sums a double holds."""
     for note, row, target in rows:
-        if all(abs(a) != mp.inf for a in row) and len(row) <= 20:
+        if all(abs(a) < 1e100 for a in row) and len(row) <= 20:
             yield note, row, target
 
 

@@ -36,7 +36,7 @@ def ranking_cases(T, rng, widest=12, **options):
     yield one("binary relevance", [0.0, 3.0, 1.0, 2.0], [0.0, 0.0, 1.0, 1.0])
     yield one("soft relevance", [0.5, 1.5, -1.0], [0.25, 0.5, 0.125])
     yield one("all scores alike", [1.25] * 5, [0, 1, 2, 3, 4])
-    yield one("nearly alike", [T.up(1.0), 1.0, T.down(1.0)], [0, 1, 2])
+    yield one("nearly alike", [T.up(1.0), 1.0, T.down(1.0)], [0, 0, 1])
     yield one("an offset", [1000.5, 1001.0, 999.75], [2, 0, 1])
     for margin in (17, 30, 80, 500):
         yield one(f"margin {margin}, right and wrong", [margin, 0.0], [1, 0])
@@ -44,7 +44,7 @@ def ranking_cases(T, rng, widest=12, **options):
     yield one("where exp underflows", [0.0, -745.5, -2000.0], [2, 1, 0])
     yield one("where exp underflows", [0.0, -745.5, -2000.0], [0, 1, 2])
     yield one("large scores", [1e18, -1e18, 3e18], [2, 1, 0])
-    yield one("tiny scores", [T.min_subnormal, 1e-30, -1e-30], [2, 1, 0])
+    yield one("tiny scores", [T.min_subnormal, 1e-30, -1e-30], [1, 0, 0])
     s = [0.5, -1.25, 2.0, 0.75, 1.0]
     for where in ([1, 1, 1, 1, 1], [1, 0, 1, 0, 1], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 1, 1, 0]):
         yield one("entries left out", s, [3, 2, 1, 0, 2], where)

@@ -251,5 +251,8 @@ def lovasz_softmax(c, c0):
 def _(T, rng):
     for note, p, labels in class_regions(T, rng):
         yield case(note, kind="PROBABILITIES", y_pred=[p], y_true=[labels])
-    for p, labels in (([[0.5, 0.5]] * 4, [0, 1, 1, 0]), ([[0.25, 0.75], [0.75, 0.25], [0.75, 0.25]], [0, 1, 0])):
+    ties = [([[0.5, 0.5]] * 4, [0, 1, 1, 0]), ([[0.25, 0.75], [0.75, 0.25], [0.75, 0.25]], [0, 1, 0])]
+    ties += [([[0.25, 0.5, 0.25]] * k, [i % 3 for i in range(k)]) for k in (1, 2, 3, 5)]
+    ties += [([[0.0, 1.0]] * k, [i % 2 for i in range(k)]) for k in (1, 2, 4)]
+    for p, labels in ties:
         yield case("errors that tie", kind="PROBABILITIES", y_pred=[p], y_true=[labels])
