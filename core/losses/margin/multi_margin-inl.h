@@ -52,7 +52,7 @@ struct MultiMargin {
                     .value = .8333333,
                     .gradient = {-1.3333333, .3333333, 1},
                     .params = {2, 1}}},
-      .f64 = {4, 4},
+      .f64 = {24, 24},
       .tolerance_note =
           "for 1 < p < 2 in F64: the power goes through a logarithm, some 20 units in the last place at "
           "terms beyond e^20",

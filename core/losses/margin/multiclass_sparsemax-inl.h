@@ -53,8 +53,6 @@ struct MulticlassSparsemax {
                     .value = 0,
                     .gradient = {0, 0, 0},
                     .form = {InputKind::kLogits}}},
-      .f64 = {4, 4},
-      .tolerance_note = "a sum of squares of probabilities, each rounded",
       .conventions = {{.convention = Convention::kOptax}},
       .class_weights = true,
   };

@@ -48,8 +48,6 @@ struct MultilabelSoftMargin {
                     .value = 1.00320443,
                     .gradient = {-.25, .365529289},
                     .form = {InputKind::kLogits}}},
-      .f64 = {4, 4},
-      .tolerance_note = "a sum over the classes",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kTorch}},
       .smoothing = Smoothing::kBinary,

@@ -58,8 +58,8 @@ struct Sparsemax {
     const V sign = hn::Sub(one, hn::Add(t, t));
     const V z = hn::Mul(sign, x);
     const V rise = hn::Mul(half, hn::Clamp(hn::Add(z, one), zero, C(d, 2.0)));
-    const auto bent = hn::And(hn::Gt(rise, zero), hn::Lt(rise, one));
-    const V value = hn::IfThenElse(hn::Lt(rise, one), hn::Mul(rise, rise), z);
+    const auto bent = hn::Lt(hn::Abs(z), one);
+    const V value = hn::IfThenElse(hn::Ge(z, one), z, hn::Mul(rise, rise));
     return {value, {hn::Mul(sign, rise)}, hn::IfThenElseZero(bent, hn::Mul(half, hn::Mul(sign, sign)))};
   }
 };

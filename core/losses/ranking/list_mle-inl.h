@@ -59,7 +59,7 @@ struct ListMle {
                     .value = 1.31326169,
                     .gradient = {.731058579, -.731058579},
                     .form = {InputKind::kLogits}}},
-      .f64 = {8, 1024},
+      .f64 = {2, 1024},
       .tolerance_note =
           "a slope is a difference of two sums of probabilities; where they are nearly equal its error "
           "counts in units of these",

@@ -56,7 +56,7 @@ struct PairwiseLogistic {
                     .value = 1.31326169,
                     .gradient = {.731058579, -.731058579},
                     .form = {InputKind::kLogits}}},
-      .f64 = {8, 64},
+      .f64 = {4, 64},
       .tolerance_note =
           "a slope is a difference of two sums of probabilities; where they are nearly equal its error "
           "counts in units of these",

@@ -53,7 +53,7 @@ struct RankingSoftmax {
                     .value = 3.88037940,
                     .gradient = {.0641172, 1.2878285, -.8257114, -.5262344},
                     .form = {InputKind::kLogits}}},
-      .f64 = {4, 6},
+      .f64 = {4, 4},
       .tolerance_note = "a sum over the list",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax, .reduction = Reduction::kMean}},

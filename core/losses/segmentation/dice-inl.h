@@ -59,7 +59,7 @@ struct Dice {
                     .gradient = {-.24, -.24, .16},
                     .params = {1, 1, 0},
                     .shape = {1, 3}}},
-      .f64 = {8, 16},
+      .f64 = {4, 8},
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kKeras, .whole_batch_item = true},

@@ -61,7 +61,7 @@ struct GeneralizedDice {
                     .gradient = {-.0396694, .15, -.0396694, .15, .0330579, -.25},
                     .digits = 5,
                     .shape = {1, 3, 2}}},
-      .f64 = {8, 16},
+      .f64 = {4, 8},
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax}},

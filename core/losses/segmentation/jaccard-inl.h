@@ -48,7 +48,7 @@ struct Jaccard {
                     .value = .6666667,
                     .gradient = {-.6666667, .2222222},
                     .shape = {1, 2}}},
-      .f64 = {8, 16},
+      .f64 = {4, 8},
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
   };

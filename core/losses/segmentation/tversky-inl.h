@@ -55,7 +55,7 @@ struct Tversky {
                     .gradient = {-.85, .15},
                     .params = {.3, .7, 0, 0},
                     .shape = {1, 2}}},
-      .f64 = {8, 16},
+      .f64 = {4, 8},
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kKeras, .whole_batch_item = true},
