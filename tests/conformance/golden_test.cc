@@ -1,14 +1,13 @@
 // Every loss against exact answers: tests/golden/, computed by mpmath from textbook formulas (see its README.md).
-// Errors are counted in units in the last place and held against the contract. LOSSD_GOLDEN_LOSSES=a,b: those alone.
+// Errors are counted in units in the last place and held against the contract.
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <set>
 #include <string>
 
-#include "core/registry.h"
 #include "gtest/gtest.h"
 #include "tests/support/golden.h"
+#include "tests/support/losses.h"
 #include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
@@ -178,12 +177,8 @@ void CheckForm(const Contract& contract, const Form& form, const std::vector<Gol
 }
 
 TEST(Golden, EveryLossIsWithinItsContractOnEveryInstructionSet) {
-  const char* const some = std::getenv("LOSSD_GOLDEN_LOSSES");
-  const std::set<std::string> wanted =
-      some == nullptr ? std::set<std::string>() : std::set<std::string>(absl::StrSplit(some, ','));
-  for (const Loss& loss : AllLosses()) {
+  for (const Loss& loss : TestedLosses()) {
     const Contract& contract = *loss.contract;
-    if (!wanted.empty() && !wanted.contains(std::string(contract.name))) continue;
     const std::vector<GoldenCase> cases = ReadGolden(contract.name);
     for (const GoldenCase& c : cases) {
       const auto& forms = contract.forms;
