@@ -38,9 +38,10 @@ struct MultilabelSoftMargin {
           "PyTorch MultiLabelSoftMarginLoss, with weight as class_weight. binary_crossentropy of logits with last_axis "
           "= MEAN has the same values.",
       .forms = {{InputKind::kLogits}},
-      .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
-                 {.name = "y_true", .shape = "... C", .domain = kUnit, .summary = "1 for the classes of the item"},
-                 {.name = "class_weight", .shape = "C", .optional = true, .fallback = 1}},
+      .inputs =
+          {{.name = "y_pred", .shape = "... C", .differentiable = true},
+           {.name = "y_true", .shape = "... C", .domain = kUnit, .summary = "1 for the classes of the item"},
+           {.name = "class_weight", .shape = "C", .optional = true, .fallback = 1, .summary = "factor of each class"}},
       .target = kUnit,
       .examples = {{.origin = "by hand: (log 2 + log(1 + e))/2",
                     .target = {1, 0},
