@@ -144,8 +144,8 @@ HWY_INLINE double SumOverShares(const Item& x, const Phi& phi) {
   for (size_t c = 0; c < padded; c += kLanes<double>) {
     const auto e = hn::LoadU(d, mass + c), t = hn::LoadU(d, target + c);
     const auto share = hn::Div(e, sum);
-    const auto minus_log = logits ? hn::LoadU(d, neg_log + c)
-                                  : hn::IfThenElse(hn::Eq(e, largest), certainty, hn::Neg(LogOf(d, share)));
+    const auto minus_log =
+        logits ? hn::LoadU(d, neg_log + c) : hn::IfThenElse(hn::Eq(e, largest), certainty, hn::Neg(LogOf(d, share)));
     const auto term = phi(d, share, rest_of(e), minus_log);
     const auto counts = hn::Ne(t, hn::Zero(d));
     hn::StoreU(hn::IfThenElseZero(counts, hn::Mul(t, term.value)), d, neg_log + c);

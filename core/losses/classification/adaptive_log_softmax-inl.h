@@ -1,6 +1,7 @@
 // Adaptive log-softmax: cross-entropy over a vocabulary whose rare words live in smaller tail clusters.
 //
-// The head scores the shortlist of frequent classes and then the tails; tail k scores its own classes from a projection:
+// The head scores the shortlist of frequent classes and then the tails; tail k scores its own classes from a
+// projection:
 //   y in the shortlist: value = -log softmax(head)_y
 //   y in tail k:        value = -log softmax(head)_(shortlist + k) - log softmax(tail_k)_(y - first_k)
 //   head = head_weight x + head_bias,   tail_k = output_k (projection_k x)
@@ -32,32 +33,35 @@ struct AdaptiveLogSoftmax {
       .aliases = {{"AdaptiveLogSoftmaxWithLoss"}, {"adaptive_softmax"}, {"adaptive_log_softmax_with_loss"}},
       .summary = "cross-entropy over a vocabulary whose rare words live in smaller tail clusters",
       .use =
-          "Very many classes sorted by frequency: a row pays for the shortlist and for at most one tail, which is scored "
+          "Very many classes sorted by frequency: a row pays for the shortlist and for at most one tail, which is "
+          "scored "
           "from fewer features.",
       .formula =
           "y in the shortlist: -log softmax(head)_y; y in tail k: -log softmax(head)_(shortlist + k) - "
           "log softmax(tail_k)_(y - first_k), head = head_weight x + head_bias, tail_k = output_k (projection_k x)",
       .gradient = "softmax - [c = y] of the head and of the tail that y is in, carried back through their layers",
-      .tex =
-          R"(-\ln\operatorname{softmax}(W_0x+b_0)_{h(y)}-[y\ge c_1]\,\ln\operatorname{softmax}(V_kU_kx)_{y-c_k})",
+      .tex = R"(-\ln\operatorname{softmax}(W_0x+b_0)_{h(y)}-[y\ge c_1]\,\ln\operatorname{softmax}(V_kU_kx)_{y-c_k})",
       .source = "Grave et al. 2017, Efficient softmax approximation for GPUs, section 4",
       .notes =
-          "The shortlist has as many classes as head_weight has rows, less one for each tail. Tails come in order: tail2 "
+          "The shortlist has as many classes as head_weight has rows, less one for each tail. Tails come in order: "
+          "tail2 "
           "without tail1 answers NaN, as does a label outside all clusters.",
       .peers =
           "PyTorch AdaptiveLogSoftmaxWithLoss: the same layout (head, then tail.i.0 and tail.i.1), cutoffs given as a "
-          "list; returns the log-probabilities and the mean loss. Its default has no head bias. Keras and Optax have no "
+          "list; returns the log-probabilities and the mean loss. Its default has no head bias. Keras and Optax have "
+          "no "
           "such loss.",
-      .inputs = {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
-                 {.name = "y_true", .shape = "N", .content = Content::kIndex, .bound = '\0', .summary = "class indices"},
-                 {.name = "head_weight", .shape = "S H", .differentiable = true, .summary = "shortlist, then tails"},
-                 {.name = "head_bias", .shape = "S", .differentiable = true, .optional = true},
-                 {.name = "tail1_projection", .shape = "P H", .differentiable = true, .optional = true},
-                 {.name = "tail1_output", .shape = "A P", .differentiable = true, .optional = true},
-                 {.name = "tail2_projection", .shape = "Q H", .differentiable = true, .optional = true},
-                 {.name = "tail2_output", .shape = "B Q", .differentiable = true, .optional = true},
-                 {.name = "tail3_projection", .shape = "R H", .differentiable = true, .optional = true},
-                 {.name = "tail3_output", .shape = "E R", .differentiable = true, .optional = true}},
+      .inputs =
+          {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
+           {.name = "y_true", .shape = "N", .content = Content::kIndex, .bound = '\0', .summary = "class indices"},
+           {.name = "head_weight", .shape = "S H", .differentiable = true, .summary = "shortlist, then tails"},
+           {.name = "head_bias", .shape = "S", .differentiable = true, .optional = true},
+           {.name = "tail1_projection", .shape = "P H", .differentiable = true, .optional = true},
+           {.name = "tail1_output", .shape = "A P", .differentiable = true, .optional = true},
+           {.name = "tail2_projection", .shape = "Q H", .differentiable = true, .optional = true},
+           {.name = "tail2_output", .shape = "B Q", .differentiable = true, .optional = true},
+           {.name = "tail3_projection", .shape = "R H", .differentiable = true, .optional = true},
+           {.name = "tail3_output", .shape = "E R", .differentiable = true, .optional = true}},
       .examples = {{.origin = "by hand: log 2, no tail",
                     .target = {0},
                     .prediction = {1, 2},

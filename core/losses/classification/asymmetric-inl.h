@@ -34,19 +34,20 @@ struct Asymmetric {
       .gradient =
           "p' = p (1 - p): -t (1 - p)^g (g p (-log p) + 1 - p) with g = gamma_positive, plus (1 - t) p_m^g p' "
           "(g (-log(1 - p_m))/p_m + 1/(1 - p_m)) with g = gamma_negative",
-      .tex =
-          R"(-t\,(1-p)^{\gamma_+}\ln p-(1-t)\,p_m^{\gamma_-}\ln(1-p_m),\quad p=\sigma(x),\;p_m=\max(p-m,0))",
+      .tex = R"(-t\,(1-p)^{\gamma_+}\ln p-(1-t)\,p_m^{\gamma_-}\ln(1-p_m),\quad p=\sigma(x),\;p_m=\max(p-m,0))",
       .source = "Ridnik et al. 2021, Asymmetric Loss For Multi-Label Classification, equations 4 to 7",
       .notes =
           "Logarithms have the floor log epsilon: beyond it the logarithm has no gradient, the factor before it still "
-          "has. The floor belongs to the inside. At p <= clip a negative costs nothing. A soft target mixes both terms, "
+          "has. The floor belongs to the inside. At p <= clip a negative costs nothing. A soft target mixes both "
+          "terms, "
           "as the paper writes them. detach_focal holds the factors constant in the gradient and in the curvature.",
       .peers =
           "timm: AsymmetricLossMultiLabel sums over everything and by default differentiates the focal factor; the "
           "authors' code detaches it by default. Both give soft targets mixed exponents instead of mixed terms. Keras, "
           "PyTorch and Optax have no such loss.",
       .kinks_note =
-          "p = clip where gamma_negative = 0, and where a logarithm meets its floor: there 0 is returned for the dropped "
+          "p = clip where gamma_negative = 0, and where a logarithm meets its floor: there 0 is returned for the "
+          "dropped "
           "negative, and the slope from inside at the floor",
       .params = {{"gamma_negative", 4.0, kNonNegative, "exponent of the outcome 0"},
                  {"gamma_positive", 1.0, kNonNegative, "exponent of the outcome 1"},

@@ -43,7 +43,8 @@ struct CategoricalFocalCrossentropy {
       .peers =
           "Keras: probabilities, clipped; from_logits takes the softmax and clips all the same. PyTorch and Optax have "
           "no such loss.",
-      .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
+      .kinks_note =
+          "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
       .params = {{"alpha", 0.25, kNonNegative, "weight of all classes"},
                  {"gamma", 2.0, kNonNegative, "how fast what is right is forgotten"}},
       .forms = {{InputKind::kLogits},

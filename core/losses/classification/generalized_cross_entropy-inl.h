@@ -5,7 +5,8 @@
 //   curvature = (1 - q) p_y^(q - 2)
 // expm1 keeps the digits of a confident row.
 //
-// Source: Zhang, Sabuncu 2018, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, eq. 6.
+// Source: Zhang, Sabuncu 2018, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+// eq. 6.
 
 #if defined(LOSSD_CORE_LOSSES_CLASSIFICATION_GENERALIZED_CROSS_ENTROPY_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)  // include guard, one per target
@@ -39,7 +40,8 @@ struct GeneralizedCrossEntropy {
           "Zhang, Sabuncu 2018, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, "
           "equation 6",
       .notes =
-          "Probabilities are taken as they are, not divided by their sum: only p_y has a gradient. At p_y = 0 the value "
+          "Probabilities are taken as they are, not divided by their sum: only p_y has a gradient. At p_y = 0 the "
+          "value "
           "is 1/q and the gradient -inf.",
       .peers =
           "Keras exports the class CategoricalGeneralizedCrossEntropy(q = 0.5) but does not know its name as a string; "

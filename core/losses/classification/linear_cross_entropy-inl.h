@@ -38,7 +38,8 @@ struct LinearCrossEntropy {
       .source = "Wijmans et al. 2024, Cut Your Losses in Large-Vocabulary Language Models, section 3",
       .notes = "Natural logarithm. Labels are range-checked. A row whose logits have no finite maximum answers NaN.",
       .peers =
-          "PyTorch: linear_cross_entropy(input, linear_weight, target), the same layout of the weight; mean over the sum "
+          "PyTorch: linear_cross_entropy(input, linear_weight, target), the same layout of the weight; mean over the "
+          "sum "
           "of the label weights. Keras and Optax have no such loss.",
       .forms = {{InputKind::kUnspecified}},
       .inputs = {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},

@@ -32,7 +32,8 @@ struct Poly1CrossEntropy {
       .source =
           "Leng et al. 2022, PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, equation 6",
       .notes =
-          "epsilon = 2 suits classification, -1 detection; 0 is categorical_crossentropy. 0 log 0 = 0. A row with a NaN "
+          "epsilon = 2 suits classification, -1 detection; 0 is categorical_crossentropy. 0 log 0 = 0. A row with a "
+          "NaN "
           "or no finite maximum answers NaN.",
       .peers = "Optax: poly_loss_cross_entropy(epsilon=2.0), the same formula. Keras and PyTorch have no such loss.",
       .params = {{"epsilon", 2.0, kReal, "weight of the missed probability"}},
@@ -66,8 +67,8 @@ struct Poly1CrossEntropy {
 
   HWY_INLINE double operator()(const Item& x) const {
     return SumOverShares(x, [&](auto d, auto s, auto r, auto neg_log) HWY_ATTR {
-      return ShareTerm<decltype(s)>{hn::MulAdd(C(d, epsilon), r, neg_log),
-                                    hn::Neg(hn::MulAdd(C(d, 1 + epsilon), s, r)), hn::Mul(C(d, -epsilon), s)};
+      return ShareTerm<decltype(s)>{hn::MulAdd(C(d, epsilon), r, neg_log), hn::Neg(hn::MulAdd(C(d, 1 + epsilon), s, r)),
+                                    hn::Mul(C(d, -epsilon), s)};
     });
   }
 };

@@ -3,7 +3,8 @@
 // x the logit, p = sigmoid(x), v = p (1 - p), t the quality, e = p - t = (1 - t) p - t (1 - p), B the cross-entropy:
 //   value     = |e|^beta B
 //   slope     = sgn(e) |e|^(beta - 1) (e^2 + beta v B)
-//   curvature = (2 beta + 1) |e|^beta v + beta sgn(e) |e|^(beta - 1) v (1 - 2p) B + beta (beta - 1) |e|^(beta - 2) v^2 B
+//   curvature = (2 beta + 1) |e|^beta v + beta sgn(e) |e|^(beta - 1) v (1 - 2p) B + beta (beta - 1) |e|^(beta - 2) v^2
+//   B
 //
 // Source: Li et al. 2020, Generalized Focal Loss: Learning Qualified and Distributed Bounding Boxes, equation 5.
 

@@ -29,11 +29,11 @@ struct Varifocal {
       .use = "Detectors whose score is the IoU that a box will have: y_true is that IoU for the right class, else 0.",
       .formula = "t > 0: t BCE(x, t); t = 0: alpha p^gamma softplus(x), p = sigmoid(x)",
       .gradient = "t > 0: t (p - t); t = 0: alpha p^gamma (gamma (1 - p) softplus(x) + p)",
-      .tex =
-          R"(\begin{cases}-t\,\bigl(t\ln p+(1-t)\ln(1-p)\bigr)&t>0\\-\alpha\,p^{\gamma}\ln(1-p)&t=0\end{cases})",
+      .tex = R"(\begin{cases}-t\,\bigl(t\ln p+(1-t)\ln(1-p)\bigr)&t>0\\-\alpha\,p^{\gamma}\ln(1-p)&t=0\end{cases})",
       .source = "Zhang et al. 2021, VarifocalNet: An IoU-aware Dense Object Detector, equation 2",
-      .notes = "Unlike binary_focal_crossentropy it scales only the outcome 0. detach_weight holds p^gamma constant in the "
-               "gradient and in the curvature.",
+      .notes =
+          "Unlike binary_focal_crossentropy it scales only the outcome 0. detach_weight holds p^gamma constant in the "
+          "gradient and in the curvature.",
       .peers =
           "PaddleDetection and mmdetection: the same, with the weight differentiated. Keras, PyTorch and Optax have no "
           "such loss.",
