@@ -76,7 +76,9 @@ absl::Status CheckInput(const Problem& problem, size_t i) {
   const Input& input = contract.inputs[i];
   const BoundInput& bound = problem.inputs[i];
   if (absl::Status s = CheckBools(input.name, *bound.view); !s.ok()) return s;
-  const auto size = static_cast<int64_t>(input.bound == 'C' ? problem.num_classes : problem.dims[input.bound]);
+  const auto size = static_cast<int64_t>(input.bound_of != nullptr ? input.bound_of(problem.dims)
+                                         : input.bound == 'C'      ? problem.num_classes
+                                                                   : problem.dims[input.bound]);
   switch (input.content) {
     case Content::kNumbers:
     case Content::kBool:
