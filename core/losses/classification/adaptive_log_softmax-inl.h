@@ -27,6 +27,15 @@ namespace lossd {
 namespace HWY_NAMESPACE {
 
 struct AdaptiveLogSoftmax {
+  static size_t Size(const Dims& dims, char letter) {  // 0 where the tail is absent
+    return dims[letter] == ~size_t{0} ? 0 : dims[letter];
+  }
+  static size_t Classes(const Dims& dims) {
+    size_t classes = Size(dims, 'S');
+    for (const char tail : {'A', 'B', 'E'}) classes += Size(dims, tail) - (Size(dims, tail) > 0);
+    return classes;
+  }
+
   static constexpr Contract kContract = {
       .name = "adaptive_log_softmax",
       .family = Family::kBatch,
@@ -51,17 +60,20 @@ struct AdaptiveLogSoftmax {
           "list; returns the log-probabilities and the mean loss. Its default has no head bias. Keras and Optax have "
           "no "
           "such loss.",
-      .inputs =
-          {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
-           {.name = "y_true", .shape = "N", .content = Content::kIndex, .bound = '\0', .summary = "class indices"},
-           {.name = "head_weight", .shape = "S H", .differentiable = true, .summary = "shortlist, then tails"},
-           {.name = "head_bias", .shape = "S", .differentiable = true, .optional = true},
-           {.name = "tail1_projection", .shape = "P H", .differentiable = true, .optional = true},
-           {.name = "tail1_output", .shape = "A P", .differentiable = true, .optional = true},
-           {.name = "tail2_projection", .shape = "Q H", .differentiable = true, .optional = true},
-           {.name = "tail2_output", .shape = "B Q", .differentiable = true, .optional = true},
-           {.name = "tail3_projection", .shape = "R H", .differentiable = true, .optional = true},
-           {.name = "tail3_output", .shape = "E R", .differentiable = true, .optional = true}},
+      .inputs = {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
+                 {.name = "y_true",
+                  .shape = "N",
+                  .content = Content::kIndex,
+                  .summary = "class indices",
+                  .bound_of = &Classes},
+                 {.name = "head_weight", .shape = "S H", .differentiable = true, .summary = "shortlist, then tails"},
+                 {.name = "head_bias", .shape = "S", .differentiable = true, .optional = true},
+                 {.name = "tail1_projection", .shape = "P H", .differentiable = true, .optional = true},
+                 {.name = "tail1_output", .shape = "A P", .differentiable = true, .optional = true},
+                 {.name = "tail2_projection", .shape = "Q H", .differentiable = true, .optional = true},
+                 {.name = "tail2_output", .shape = "B Q", .differentiable = true, .optional = true},
+                 {.name = "tail3_projection", .shape = "R H", .differentiable = true, .optional = true},
+                 {.name = "tail3_output", .shape = "E R", .differentiable = true, .optional = true}},
       .examples = {{.origin = "by hand: log 2, no tail",
                     .target = {0},
                     .prediction = {1, 2},
@@ -72,10 +84,11 @@ struct AdaptiveLogSoftmax {
       .f64 = {16, 64},
       .tolerance_note = "F64: the scores are sums of products, each rounded; the error is that of the sums.",
       .conventions = {{.convention = Convention::kTorch}},
+      .checks_nan_itself = true,
   };
 
   static size_t Scratch(const Dims& dims, size_t) {
-    const auto most = [&](char a, char b, char c) { return std::max({dims[a], dims[b], dims[c]}); };
+    const auto most = [&](char a, char b, char c) { return std::max({Size(dims, a), Size(dims, b), Size(dims, c)}); };
     return dims['S'] + most('A', 'B', 'E') + 2 * most('P', 'Q', 'R');
   }
 

@@ -69,6 +69,7 @@ struct CategoricalFocalCrossentropy {
       .conventions = {{.convention = Convention::kKeras}},
       .smoothing = Smoothing::kClasses,
       .class_weights = true,
+      .class_mask = true,
       .curvature = true,
   };
   static constexpr bool kClips = true;

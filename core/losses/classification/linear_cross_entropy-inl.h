@@ -36,7 +36,9 @@ struct LinearCrossEntropy {
       .gradient = "with g = softmax(z_n) - [c = y_n]: d x_n = weight^T g, d weight = g x_n^T, d bias = g",
       .tex = R"(\ln\sum_c e^{z_{nc}}-z_{n y_n},\quad z_n=W x_n+b)",
       .source = "Wijmans et al. 2024, Cut Your Losses in Large-Vocabulary Language Models, section 3",
-      .notes = "Natural logarithm. Labels are range-checked. A row whose logits have no finite maximum answers NaN.",
+      .notes =
+          "Natural logarithm. Labels are range-checked. A row whose logits have a NaN, or no finite maximum, answers "
+          "NaN: that row alone.",
       .peers =
           "PyTorch: linear_cross_entropy(input, linear_weight, target), the same layout of the weight; mean over the "
           "sum "
@@ -58,6 +60,8 @@ struct LinearCrossEntropy {
           "F64: the logits are sums of H products, each rounded; the error is that of the sums, in proportion to "
           "sum |W x|. Gradients are sums over classes and rows.",
       .conventions = {{.convention = Convention::kTorch, .divisor = Divisor::kWeightSum}},
+      .class_weights = true,
+      .checks_nan_itself = true,
   };
   static constexpr size_t kRows = 4;  // read a class's weights once for so many rows
 
