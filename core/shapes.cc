@@ -281,6 +281,7 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
     for (BoundInput& bound : problem.inputs) bound.shared = true;
     const size_t rows = problem.dims['N'];
     if (rows != kUnbound) problem.item_shape = {static_cast<int64_t>(rows)};
+    if (problem.dims['C'] != kUnbound) problem.num_classes = problem.dims['C'];
   } else if (problem.elementwise() && resolved.last_axis != LastAxis::kKeep) {
     if (problem.item_shape.empty()) return error::BadAxis("options.last_axis", -1, 0);
     problem.item_shape.pop_back();
