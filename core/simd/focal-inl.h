@@ -48,7 +48,7 @@ HWY_INLINE V Power(D d, V m, double exponent) {
   if (exponent == 0) return C(d, 1.0);
   const V to = C(d, exponent);
   const V log = hn::Log(d, m), back = hn::Exp(d, log);
-  const auto normal = hn::Gt(m, C(d, 1e-290));  // exp answers numbers near the subnormal ones less exactly
+  const auto normal = hn::Ge(m, C(d, 0x1p-1022));  // exp answers subnormal numbers less exactly
   const V error = hn::IfThenElseZero(normal, hn::Div(hn::Sub(m, back), back));
   const V raised = ExpOfProduct(d, log, to);
   const V power = hn::IfThenElse(hn::Lt(raised, hn::Inf(d)), hn::MulAdd(hn::Mul(raised, to), error, raised), raised);
