@@ -28,7 +28,7 @@ namespace HWY_NAMESPACE {
 
 struct AdaptiveLogSoftmax {
   static size_t Size(const Dims& dims, char letter) {  // 0 where the tail is absent
-    return dims[letter] == ~size_t{0} ? 0 : dims[letter];
+    return dims[letter] == Dims::kUnbound ? 0 : dims[letter];
   }
   static size_t Classes(const Dims& dims) {
     size_t classes = Size(dims, 'S');
