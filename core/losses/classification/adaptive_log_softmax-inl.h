@@ -26,16 +26,17 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-struct AdaptiveLogSoftmax {
-  static size_t Size(const Dims& dims, char letter) {  // 0 where the tail is absent
-    return dims[letter] == Dims::kUnbound ? 0 : dims[letter];
-  }
-  static size_t Classes(const Dims& dims) {
-    size_t classes = Size(dims, 'S');
-    for (const char tail : {'A', 'B', 'E'}) classes += Size(dims, tail) - (Size(dims, tail) > 0);
-    return classes;
-  }
+// Size of an axis, 0 where the tail is absent.
+inline size_t SizeOfTail(const Dims& dims, char letter) { return dims[letter] == Dims::kUnbound ? 0 : dims[letter]; }
 
+// Of the shortlist and the tails.
+inline size_t AdaptiveClasses(const Dims& dims) {
+  size_t classes = SizeOfTail(dims, 'S');
+  for (const char tail : {'A', 'B', 'E'}) classes += SizeOfTail(dims, tail) - (SizeOfTail(dims, tail) > 0);
+  return classes;
+}
+
+struct AdaptiveLogSoftmax {
   static constexpr Contract kContract = {
       .name = "adaptive_log_softmax",
       .family = Family::kBatch,
@@ -43,29 +44,26 @@ struct AdaptiveLogSoftmax {
       .summary = "cross-entropy over a vocabulary whose rare words live in smaller tail clusters",
       .use =
           "Very many classes sorted by frequency: a row pays for the shortlist and for at most one tail, which is "
-          "scored "
-          "from fewer features.",
+          "scored from fewer features.",
       .formula =
-          "y in the shortlist: -log softmax(head)_y; y in tail k: -log softmax(head)_(shortlist + k) - "
-          "log softmax(tail_k)_(y - first_k), head = head_weight x + head_bias, tail_k = output_k (projection_k x)",
+          "y in the shortlist: -log softmax(head)_y; y in tail k: -log softmax(head)_(shortlist + k) - log "
+          "softmax(tail_k)_(y - first_k), head = head_weight x + head_bias, tail_k = output_k (projection_k x)",
       .gradient = "softmax - [c = y] of the head and of the tail that y is in, carried back through their layers",
       .tex = R"(-\ln\operatorname{softmax}(W_0x+b_0)_{h(y)}-[y\ge c_1]\,\ln\operatorname{softmax}(V_kU_kx)_{y-c_k})",
       .source = "Grave et al. 2017, Efficient softmax approximation for GPUs, section 4",
       .notes =
           "The shortlist has as many classes as head_weight has rows, less one for each tail. Tails come in order: "
-          "tail2 "
-          "without tail1 answers NaN, as does a label outside all clusters.",
+          "tail2 without tail1, or one of its tensors alone, answers NaN.",
       .peers =
           "PyTorch AdaptiveLogSoftmaxWithLoss: the same layout (head, then tail.i.0 and tail.i.1), cutoffs given as a "
           "list; returns the log-probabilities and the mean loss. Its default has no head bias. Keras and Optax have "
-          "no "
-          "such loss.",
+          "no such loss.",
       .inputs = {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
                  {.name = "y_true",
                   .shape = "N",
                   .content = Content::kIndex,
                   .summary = "class indices",
-                  .bound_of = &Classes},
+                  .bound_of = &AdaptiveClasses},
                  {.name = "head_weight", .shape = "S H", .differentiable = true, .summary = "shortlist, then tails"},
                  {.name = "head_bias", .shape = "S", .differentiable = true, .optional = true},
                  {.name = "tail1_projection", .shape = "P H", .differentiable = true, .optional = true},
@@ -81,14 +79,18 @@ struct AdaptiveLogSoftmax {
                     .gradient = {-.5, .25},
                     .others = {{1, 0, 0, .5}},
                     .shape = {1, 2}}},
-      .f64 = {16, 64},
-      .tolerance_note = "F64: the scores are sums of products, each rounded; the error is that of the sums.",
+      .f64 = {16, 512},
+      .tolerance_note =
+          "F64: the scores are sums of products, each rounded: their error is that of the sum, which exp makes "
+          "relative.",
       .conventions = {{.convention = Convention::kTorch}},
       .checks_nan_itself = true,
   };
 
   static size_t Scratch(const Dims& dims, size_t) {
-    const auto most = [&](char a, char b, char c) { return std::max({Size(dims, a), Size(dims, b), Size(dims, c)}); };
+    const auto most = [&](char a, char b, char c) {
+      return std::max({SizeOfTail(dims, a), SizeOfTail(dims, b), SizeOfTail(dims, c)});
+    };
     return dims['S'] + most('A', 'B', 'E') + 2 * most('P', 'Q', 'R');
   }
 

@@ -47,16 +47,14 @@ struct BinaryCrossentropy {
       .source = "Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2",
       .notes =
           "Natural logarithm. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] in the dtype of y_pred and gives gradient 0 "
-          "outside; "
-          "TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
+          "outside; TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
           "An item whose probability is outside [0, 1] is NaN, clipped or not. pos_weight multiplies the term of t; "
           "LOGITS only.",
       .peers =
           "Keras: probabilities by default, clipped; averages over the last axis; its NumPy backend takes the sigmoid "
-          "and clips even from logits. PyTorch: BCELoss clamps the logarithm at -100 and refuses probabilities outside "
-          "[0, 1]; BCEWithLogitsLoss has pos_weight; the mean is over elements, weighted or not. Optax: logits only, "
-          "one "
-          "value per element.",
+          "and clips even from logits. PyTorch: BCELoss clamps the logarithm at -100 and refuses probabilities "
+          "outside [0, 1]; BCEWithLogitsLoss has pos_weight; the mean is over elements, weighted or not. Optax: "
+          "logits only, one value per element.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kUnit},

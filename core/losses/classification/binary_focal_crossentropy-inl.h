@@ -39,15 +39,15 @@ struct BinaryFocalCrossentropy {
           "ones no longer drown the rest.",
       .formula = "a m^gamma B, m = t (1 - p) + (1 - t) p, B the binary cross-entropy, a = t alpha + (1 - t)(1 - alpha)",
       .gradient =
-          "a m^gamma (gamma B m'/m + B'); LOGITS with z = (2t - 1) x of a hard target: "
-          "-(2t - 1) a sigmoid(-z)^gamma (gamma sigmoid(z) softplus(-z) + sigmoid(-z))",
+          "a m^gamma (gamma B m'/m + B'); LOGITS with z = (2t - 1) x of a hard target: -(2t - 1) a sigmoid(-z)^gamma "
+          "(gamma sigmoid(z) softplus(-z) + sigmoid(-z))",
       .tex = R"(-a\,\bigl(t(1-p)+(1-t)p\bigr)^{\gamma}\,\bigl(t\ln p+(1-t)\ln(1-p)\bigr))",
       .source = "Lin, Goyal, Girshick, He, Dollar 2017, Focal Loss for Dense Object Detection, section 3",
       .notes =
-          "a is 1 unless apply_class_balancing. gamma = 0 is binary_crossentropy. Soft targets are allowed. LOGITS are "
-          "exact at any size. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] inside the logarithms alone, as Keras does: "
-          "outside only the factor m^gamma has a gradient. The gradient at p = t is 0 for gamma > 0, also for "
-          "gamma < 1, except under KERAS_CLIP with gamma = 1.",
+          "a is 1 unless apply_class_balancing. gamma = 0 is binary_crossentropy. Soft targets are allowed. LOGITS "
+          "are exact at any size. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] inside the logarithms alone, as Keras does: "
+          "outside only the factor m^gamma has a gradient. The gradient at p = t is 0 for gamma > 0, also for gamma < "
+          "1, except under KERAS_CLIP with gamma = 1.",
       .peers =
           "Keras: from_logits takes the sigmoid and then clips, so that its value ends at 16.1 and its gradient "
           "vanishes; gamma < 1 gives NaN at p = t; averages over the last axis. torchvision's sigmoid_focal_loss: "
@@ -80,6 +80,10 @@ struct BinaryFocalCrossentropy {
                     .value = 1.071326,
                     .gradient = {1.999549, -1.999549, .675328, 1.999549},
                     .form = {InputKind::kProbabilities}}},
+      .f64 = {8, 64},
+      .tolerance_note =
+          "F64: a power and a logarithm multiply their errors (4 and 15 ulp measured); where a soft target lets the "
+          "terms of a slope or a second derivative cancel, the error is that of the terms.",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kKeras},
                       {.convention = Convention::kTorch,

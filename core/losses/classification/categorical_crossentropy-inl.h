@@ -50,19 +50,15 @@ struct CategoricalCrossentropy {
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108",
       .notes =
           "Natural logarithm; 0 log 0 = 0. Probabilities are divided by their row sum first, as in Keras, and the "
-          "gradient "
-          "knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; clipped "
-          "classes "
-          "leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
+          "gradient knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; "
+          "clipped classes leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum "
+          "0 answers NaN.",
       .peers =
           "Keras: probabilities by default, divided by their sum and clipped. PyTorch: CrossEntropyLoss with a target "
-          "of "
-          "the input's shape, logits, classes on axis 1; the mean divides by the number of rows even with class "
-          "weights, "
-          "and a row is NaN where a target of 0 meets a logit of -inf. Optax: softmax_cross_entropy, logits, one value "
-          "per row; safe_softmax_cross_entropy has 0 log 0 = 0. All round the loss of a row to 0 at margins above 17 "
-          "in "
-          "float32.",
+          "of the input's shape, logits, classes on axis 1; the mean divides by the number of rows even with class "
+          "weights, and a row is NaN where a target of 0 meets a logit of -inf. Optax: softmax_cross_entropy, logits, "
+          "one value per row; safe_softmax_cross_entropy has 0 log 0 = 0. All round the loss of a row to 0 at margins "
+          "above 17 in float32.",
       .kinks_note =
           "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
       .forms = {{InputKind::kLogits},

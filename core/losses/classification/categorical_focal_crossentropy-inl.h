@@ -32,17 +32,17 @@ struct CategoricalFocalCrossentropy {
       .use = "Classification where most rows are easy or one class is rare.",
       .formula = "alpha sum_c t_c (1 - s_c)^gamma (-log s_c), LOGITS: s = softmax(x); PROBABILITIES: s = p / sum p",
       .gradient =
-          "with h_c = alpha t_c (gamma (1 - s_c)^(gamma - 1) log s_c - (1 - s_c)^gamma / s_c): LOGITS: "
-          "h_c s_c - s_c sum_j h_j s_j; PROBABILITIES: (h_c - sum_j h_j s_j) / sum p",
+          "with h_c = alpha t_c (gamma (1 - s_c)^(gamma - 1) log s_c - (1 - s_c)^gamma / s_c): LOGITS: h_c s_c - s_c "
+          "sum_j h_j s_j; PROBABILITIES: (h_c - sum_j h_j s_j) / sum p",
       .tex = R"(-\alpha\sum_c t_c\,(1-s_c)^{\gamma}\ln s_c)",
       .source = "Lin, Goyal, Girshick, He, Dollar 2017, Focal Loss for Dense Object Detection, section 3",
       .notes =
           "Keras's list of alphas is alpha = 1 with class_weight. gamma = 0 is alpha times categorical_crossentropy. "
-          "0 log 0 = 0. KERAS_CLIP clips s to [1e-7, 1 - 1e-7], in the factor too; clipped classes leave the gradient. "
-          "A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
+          "0 log 0 = 0. KERAS_CLIP clips s to [1e-7, 1 - 1e-7], in the factor too; clipped classes leave the "
+          "gradient. A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
       .peers =
-          "Keras: probabilities, clipped; from_logits takes the softmax and clips all the same. PyTorch and Optax have "
-          "no such loss.",
+          "Keras: probabilities, clipped; from_logits takes the softmax and clips all the same. PyTorch and Optax "
+          "have no such loss.",
       .kinks_note =
           "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
       .params = {{"alpha", 0.25, kNonNegative, "weight of all classes"},
@@ -65,6 +65,10 @@ struct CategoricalFocalCrossentropy {
                     .value = .04332170,
                     .gradient = {-.07457170, .07457170},
                     .form = {InputKind::kLogits}}},
+      .f64 = {8, 256},
+      .tolerance_note =
+          "F64: a power and a logarithm multiply their errors (3 ulp measured); where soft targets let the terms of a "
+          "slope or a second derivative cancel, the error is that of the terms.",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kKeras}},
       .smoothing = Smoothing::kClasses,

@@ -39,8 +39,8 @@ struct DistributionFocal {
           "Li et al. 2020, Generalized Focal Loss: Learning Qualified and Distributed Bounding Boxes for Dense Object "
           "Detection, equation 6",
       .notes =
-          "y_true is a position in [0, C - 1], in bins; outside it the row answers NaN. At y = C - 1 only the last bin "
-          "counts.",
+          "y_true is a position in [0, C - 1], in bins; outside it the row answers NaN. At y = C - 1 only the last "
+          "bin counts.",
       .peers =
           "mmdetection: the same; its position C - 1 reads behind the row, so callers clamp it to C - 1.01. Keras, "
           "PyTorch and Optax have no such loss.",
@@ -60,6 +60,8 @@ struct DistributionFocal {
                     .value = 1.09861229,
                     .gradient = {.33333333, .33333333, -.66666667},
                     .form = {InputKind::kLogits}}},
+      .f64 = {3, 16},
+      .tolerance_note = "F64: a slope near its zero has the error of its terms (11 ulp measured).",
       .soft_targets_cancel = true,
       .curvature = true,
   };

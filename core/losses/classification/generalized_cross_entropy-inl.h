@@ -41,11 +41,10 @@ struct GeneralizedCrossEntropy {
           "equation 6",
       .notes =
           "Probabilities are taken as they are, not divided by their sum: only p_y has a gradient. At p_y = 0 the "
-          "value "
-          "is 1/q and the gradient -inf.",
+          "value is 1/q and the gradient -inf.",
       .peers =
-          "Keras exports the class CategoricalGeneralizedCrossEntropy(q = 0.5) but does not know its name as a string; "
-          "same formula. PyTorch and Optax have no such loss.",
+          "Keras exports the class CategoricalGeneralizedCrossEntropy(q = 0.5) but does not know its name as a "
+          "string; same formula. PyTorch and Optax have no such loss.",
       .params = {{"q", 0.5, kOpenUnit, "0: cross-entropy, 1: absolute error"}},
       .forms = {{InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative}},
       .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
@@ -62,6 +61,9 @@ struct GeneralizedCrossEntropy {
                     .value = 1.5,
                     .gradient = {0, -4},
                     .form = {InputKind::kProbabilities}}},
+      .f64 = {2, 16},
+      .tolerance_note =
+          "F64: a power multiplies the error of its logarithm (13 ulp measured for the second derivative).",
       .conventions = {{.convention = Convention::kKeras}},
       .class_weights = true,
       .curvature = true,

@@ -40,9 +40,8 @@ struct LinearCrossEntropy {
           "Natural logarithm. Labels are range-checked. A row whose logits have a NaN, or no finite maximum, answers "
           "NaN: that row alone.",
       .peers =
-          "PyTorch: linear_cross_entropy(input, linear_weight, target), the same layout of the weight; mean over the "
-          "sum "
-          "of the label weights. Keras and Optax have no such loss.",
+          "PyTorch: linear_cross_entropy and LinearCrossEntropyLoss, the weight [C, H] as in Linear; the mean divides "
+          "by the sum of the label weights. Keras and Optax have no such loss.",
       .forms = {{InputKind::kUnspecified}},
       .inputs = {{.name = "y_pred", .shape = "N H", .differentiable = true, .summary = "features"},
                  {.name = "y_true", .shape = "N", .content = Content::kIndex, .summary = "class indices"},
@@ -55,10 +54,10 @@ struct LinearCrossEntropy {
                     .gradient = {-.5, .25},
                     .others = {{1, 0, 0, .5}},
                     .shape = {1, 2}}},
-      .f64 = {16, 64},
+      .f64 = {64, 512},
       .tolerance_note =
-          "F64: the logits are sums of H products, each rounded; the error is that of the sums, in proportion to "
-          "sum |W x|. Gradients are sums over classes and rows.",
+          "F64: the logits are sums of H products, each rounded: their error is that of the sum, which exp makes "
+          "relative. Gradients are sums over classes and rows.",
       .conventions = {{.convention = Convention::kTorch, .divisor = Divisor::kWeightSum}},
       .class_weights = true,
       .checks_nan_itself = true,

@@ -28,22 +28,18 @@ struct Nll {
       .summary = "minus the log-probability of the right class",
       .use =
           "Models that end in a log-softmax of their own. From raw scores sparse_categorical_crossentropy is as cheap "
-          "and "
-          "more exact.",
+          "and more exact.",
       .formula = "-x_y",
       .gradient = "-[c = y]",
       .tex = R"(-x_y)",
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4",
       .notes =
           "Log-probabilities are taken as they are: neither normalised nor checked to be at most 0. Labels stay "
-          "integers "
-          "and are range-checked. Under LOSSD the mean divides by the number of rows; DIVISOR_WEIGHT_SUM divides by "
-          "the "
-          "weights of the labels.",
+          "integers and are range-checked. Under LOSSD the mean divides by the number of rows; DIVISOR_WEIGHT_SUM "
+          "divides by the weights of the labels.",
       .peers =
           "PyTorch NLLLoss: classes on axis 1, mean over the sum of the weights of the labels, NaN where all are "
-          "ignored. "
-          "Keras and Optax have no such loss.",
+          "ignored. Keras and Optax have no such loss.",
       .forms = {{InputKind::kLogProbabilities}},
       .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
                  {.name = "y_true", .content = Content::kIndex, .summary = "class indices"}},

@@ -33,8 +33,7 @@ struct Poly1CrossEntropy {
           "Leng et al. 2022, PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions, equation 6",
       .notes =
           "epsilon = 2 suits classification, -1 detection; 0 is categorical_crossentropy. 0 log 0 = 0. A row with a "
-          "NaN "
-          "or no finite maximum answers NaN.",
+          "NaN or no finite maximum answers NaN.",
       .peers = "Optax: poly_loss_cross_entropy(epsilon=2.0), the same formula. Keras and PyTorch have no such loss.",
       .params = {{"epsilon", 2.0, kReal, "weight of the missed probability"}},
       .forms = {{InputKind::kLogits}},
@@ -54,6 +53,9 @@ struct Poly1CrossEntropy {
                     .gradient = {.125, -.125},
                     .form = {InputKind::kLogits},
                     .params = {-1}}},
+      .f64 = {4, 128},
+      .tolerance_note =
+          "F64: a second derivative is a difference; near its zero the error is that of its terms (73 ulp measured).",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax}},
       .smoothing = Smoothing::kClasses,

@@ -52,6 +52,8 @@ struct QualityFocal {
                     .value = 0,
                     .gradient = {0},
                     .form = {InputKind::kLogits}}},
+      .f64 = {64, 64},
+      .tolerance_note = "F64: p - t near 0 has the error of p, to the power beta (24 ulp measured at p - t = 0.006).",
       .soft_targets_cancel = true,
       .curvature = true,
   };

@@ -46,17 +46,15 @@ struct SparseCategoricalCrossentropy {
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4",
       .notes =
           "Natural logarithm. Labels stay integers and are range-checked. Probabilities are divided by their row sum "
-          "first, "
-          "as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p to "
-          "[1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite maximum "
-          "or the sum 0 answers NaN.",
+          "first, as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p "
+          "to [1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite "
+          "maximum or the sum 0 answers NaN.",
       .peers =
           "Keras: probabilities by default, divided by their sum and clipped; on TensorFlow clipped first and divided "
           "after; labels are cast to the dtype of the predictions. PyTorch: CrossEntropyLoss, logits, classes on axis "
-          "1, "
-          "the mean divides by the sum of the label weights and is NaN where all labels are ignored; label smoothing "
-          "with class weights divides both parts by that sum. Optax: logits, one value per row; a label out of range "
-          "loses nothing. All round the loss of a row to 0 at margins above 17 in float32.",
+          "1, the mean divides by the sum of the label weights and is NaN where all labels are ignored; label "
+          "smoothing with class weights divides both parts by that sum. Optax: logits, one value per row; a label out "
+          "of range loses nothing. All round the loss of a row to 0 at margins above 17 in float32.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},

@@ -35,8 +35,8 @@ struct Varifocal {
           "Unlike binary_focal_crossentropy it scales only the outcome 0. detach_weight holds p^gamma constant in the "
           "gradient and in the curvature.",
       .peers =
-          "PaddleDetection and mmdetection: the same, with the weight differentiated. Keras, PyTorch and Optax have no "
-          "such loss.",
+          "PaddleDetection and mmdetection: the same, with the weight differentiated. Keras, PyTorch and Optax have "
+          "no such loss.",
       .params = {{"alpha", 0.75, kNonNegative, "weight of the outcome 0"},
                  {"gamma", 2.0, kNonNegative, "how fast easy negatives are forgotten"},
                  Flag("detach_weight", false, "whether the gradient holds the weight constant")},
@@ -54,6 +54,8 @@ struct Varifocal {
                     .value = .12996510,
                     .gradient = {.22371510},
                     .form = {InputKind::kLogits}}},
+      .f64 = {4, 8},
+      .tolerance_note = "F64: a power and a logarithm multiply their errors.",
       .soft_targets_cancel = true,
       .curvature = true,
   };

@@ -31,7 +31,7 @@ def linear_cross_entropy(c):
 @linear_cross_entropy.cases
 def _(T, rng):
     sizes = [(1, 1, 1), (1, 2, 2), (2, 1, 3), (3, 2, 2), (2, 3, 4), (5, 2, 3), (4, 3, 3), (6, 1, 2)]
-    for scale in (0.1, 1.0, 1.0, 5.0, 20.0):
+    for scale in (0.1, 0.5, 1.0, 1.0, 3.0):
         for n, h, k in sizes:
             inputs = {"y_pred": matrix(rng, n, h), "y_true": labels(rng, n, k), "weight": matrix(rng, k, h, scale)}
             if rng.random() < 0.5:
