@@ -40,7 +40,7 @@ struct AdaptiveLogSoftmax {
   static constexpr Contract kContract = {
       .name = "adaptive_log_softmax",
       .family = Family::kBatch,
-      .aliases = {{"AdaptiveLogSoftmaxWithLoss"}, {"adaptive_softmax"}, {"adaptive_log_softmax_with_loss"}},
+      .aliases = {{"AdaptiveLogSoftmaxWithLoss"}, {"adaptive_softmax"}},
       .summary = "cross-entropy over a vocabulary whose rare words live in smaller tail clusters",
       .use =
           "Very many classes sorted by frequency: a row pays for the shortlist and for at most one tail, which is "

@@ -25,7 +25,7 @@ namespace HWY_NAMESPACE {
 struct Asymmetric {
   static constexpr Contract kContract = {
       .name = "asymmetric",
-      .aliases = {{"asl"}, {"AsymmetricLossMultiLabel"}, {"asymmetric_loss"}, {"asymmetric_loss_multi_label"}},
+      .aliases = {{"asl"}, {"AsymmetricLossMultiLabel"}, {"asymmetric_loss"}},
       .summary = "focal loss with one exponent for each outcome, easy negatives dropped altogether",
       .use = "Multi-label classification, where nearly all labels of an item are absent.",
       .formula =

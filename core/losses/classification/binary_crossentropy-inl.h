@@ -29,8 +29,6 @@ struct BinaryCrossentropy {
   static constexpr Contract kContract = {
       .name = "binary_crossentropy",
       .aliases = {{"bce"},
-                  {"BinaryCrossentropy"},
-                  {"binary_cross_entropy"},
                   {"BCELoss", InputKind::kProbabilities},
                   {"BCEWithLogitsLoss", InputKind::kLogits},
                   {"bce_with_logits", InputKind::kLogits},

@@ -28,11 +28,7 @@ namespace HWY_NAMESPACE {
 struct BinaryFocalCrossentropy {
   static constexpr Contract kContract = {
       .name = "binary_focal_crossentropy",
-      .aliases = {{"BinaryFocalCrossentropy"},
-                  {"focal"},
-                  {"focal_loss"},
-                  {"sigmoid_focal_loss", InputKind::kLogits},
-                  {"SigmoidFocalCrossEntropy"}},
+      .aliases = {{"focal"}, {"focal_loss"}, {"sigmoid_focal_loss", InputKind::kLogits}, {"SigmoidFocalCrossEntropy"}},
       .summary = "binary cross-entropy that forgets what is already right",
       .use =
           "Yes-or-no outcomes of which nearly all are easy, as in dense object detection: raise gamma until the easy "

@@ -35,8 +35,7 @@ struct CategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "categorical_crossentropy",
       .family = Family::kRow,
-      .aliases = {{"CategoricalCrossentropy"},
-                  {"cce"},
+      .aliases = {{"cce"},
                   {"softmax_cross_entropy", InputKind::kLogits},
                   {"safe_softmax_cross_entropy", InputKind::kLogits},
                   {"softmax_cross_entropy_with_logits", InputKind::kLogits}},

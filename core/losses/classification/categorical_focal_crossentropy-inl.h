@@ -27,7 +27,7 @@ struct CategoricalFocalCrossentropy {
   static constexpr Contract kContract = {
       .name = "categorical_focal_crossentropy",
       .family = Family::kRow,
-      .aliases = {{"CategoricalFocalCrossentropy"}, {"softmax_focal_loss", InputKind::kLogits}},
+      .aliases = {{"softmax_focal_loss", InputKind::kLogits}},
       .summary = "categorical cross-entropy that forgets the rows it already has right",
       .use = "Classification where most rows are easy or one class is rare.",
       .formula = "alpha sum_c t_c (1 - s_c)^gamma (-log s_c), LOGITS: s = softmax(x); PROBABILITIES: s = p / sum p",

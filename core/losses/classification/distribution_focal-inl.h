@@ -28,7 +28,7 @@ struct DistributionFocal {
   static constexpr Contract kContract = {
       .name = "distribution_focal",
       .family = Family::kRow,
-      .aliases = {{"dfl"}, {"DistributionFocalLoss"}, {"distribution_focal_loss"}},
+      .aliases = {{"dfl"}, {"DistributionFocalLoss"}},
       .summary = "cross-entropy of the two bins around a real position, each by its nearness",
       .use =
           "Box edges, or any number, predicted as a distribution over bins 0, 1, ..., C - 1 whose mean is the number.",

@@ -30,7 +30,7 @@ struct GeneralizedCrossEntropy {
   static constexpr Contract kContract = {
       .name = "generalized_cross_entropy",
       .family = Family::kRow,
-      .aliases = {{"CategoricalGeneralizedCrossEntropy"}, {"categorical_generalized_cross_entropy"}, {"gce"}},
+      .aliases = {{"CategoricalGeneralizedCrossEntropy"}, {"gce"}},
       .summary = "between cross-entropy and absolute error, for labels that may be wrong",
       .use = "Classification with noisy labels: a larger q trusts the labels less.",
       .formula = "(1 - p_y^q) / q",

@@ -24,7 +24,7 @@ struct Nll {
   static constexpr Contract kContract = {
       .name = "nll",
       .family = Family::kRow,
-      .aliases = {{"NLLLoss"}, {"nll_loss"}, {"negative_log_likelihood"}},
+      .aliases = {{"NLLLoss"}, {"negative_log_likelihood"}},
       .summary = "minus the log-probability of the right class",
       .use =
           "Models that end in a log-softmax of their own. From raw scores sparse_categorical_crossentropy is as cheap "

@@ -25,7 +25,7 @@ namespace HWY_NAMESPACE {
 struct QualityFocal {
   static constexpr Contract kContract = {
       .name = "quality_focal",
-      .aliases = {{"qfl"}, {"QualityFocalLoss"}, {"quality_focal_loss"}},
+      .aliases = {{"qfl"}, {"QualityFocalLoss"}},
       .summary = "cross-entropy against a quality, forgotten as the prediction nears it",
       .use = "Detectors whose class score is at once the quality of the box, a number from 0 to 1.",
       .formula = "|p - t|^beta BCE(x, t), p = sigmoid(x)",

@@ -33,8 +33,7 @@ struct SparseCategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "sparse_categorical_crossentropy",
       .family = Family::kRow,
-      .aliases = {{"SparseCategoricalCrossentropy"},
-                  {"sparse_cce"},
+      .aliases = {{"sparse_cce"},
                   {"CrossEntropyLoss", InputKind::kLogits},
                   {"softmax_cross_entropy_with_integer_labels", InputKind::kLogits},
                   {"sparse_softmax_cross_entropy_with_logits", InputKind::kLogits}},

@@ -24,7 +24,7 @@ namespace HWY_NAMESPACE {
 struct Varifocal {
   static constexpr Contract kContract = {
       .name = "varifocal",
-      .aliases = {{"vfl"}, {"VarifocalLoss"}, {"varifocal_loss"}},
+      .aliases = {{"vfl"}, {"VarifocalLoss"}},
       .summary = "cross-entropy against a quality, weighted by it; focal where there is nothing to find",
       .use = "Detectors whose score is the IoU that a box will have: y_true is that IoU for the right class, else 0.",
       .formula = "t > 0: t BCE(x, t); t = 0: alpha p^gamma softplus(x), p = sigmoid(x)",
