@@ -79,7 +79,7 @@ struct AdaptiveLogSoftmax {
                     .gradient = {-.5, .25},
                     .others = {{1, 0, 0, .5}},
                     .shape = {1, 2}}},
-      .f64 = {16, 512},
+      .f64 = {4, 256},
       .tolerance_note =
           "F64: the scores are sums of products, each rounded: their error is that of the sum, which exp makes "
           "relative.",

@@ -76,7 +76,7 @@ struct BinaryFocalCrossentropy {
                     .value = 1.071326,
                     .gradient = {1.999549, -1.999549, .675328, 1.999549},
                     .form = {InputKind::kProbabilities}}},
-      .f64 = {8, 64},
+      .f64 = {8, 32},
       .tolerance_note =
           "F64: a power and a logarithm multiply their errors (4 and 15 ulp measured); where a soft target lets the "
           "terms of a slope or a second derivative cancel, the error is that of the terms.",

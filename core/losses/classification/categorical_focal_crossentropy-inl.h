@@ -65,7 +65,7 @@ struct CategoricalFocalCrossentropy {
                     .value = .04332170,
                     .gradient = {-.07457170, .07457170},
                     .form = {InputKind::kLogits}}},
-      .f64 = {8, 256},
+      .f64 = {8, 128},
       .tolerance_note =
           "F64: a power and a logarithm multiply their errors (3 ulp measured); where soft targets let the terms of a "
           "slope or a second derivative cancel, the error is that of the terms.",
