@@ -373,16 +373,20 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
       Finish(factors, factor, nullptr, items, 1, block.slope[i], input.view->dtype(), to[i]);
     }
   }
-  if (!problem.class_mask.empty() && to[0] != nullptr) {
+  // A class that is masked has no slope, whatever the kernel made of its absence.
+  const auto clear_masked = [&](std::byte* numbers) {
+    if (problem.class_mask.empty() || numbers == nullptr) return;
     const size_t size = SizeOf(problem.dtype);
     for (size_t k = 0; k < run.count * problem.width; ++k) {
-      if (problem.class_mask[ClassOf(problem, k)] == 0) std::memset(to[0] + k * size, 0, size);
+      if (problem.class_mask[ClassOf(problem, k)] == 0) std::memset(numbers + k * size, 0, size);
     }
-  }
+  };
+  clear_masked(to[0]);
   if (outputs.hessian != nullptr) {
     const size_t width = block.width;
-    Finish(factors, factor, share == 1 ? kept : nullptr, items, width, block.curvature, problem.dtype,
-           outputs.hessian + problem.kernel_items(run.begin) * width * SizeOf(problem.dtype));
+    std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * width * SizeOf(problem.dtype);
+    Finish(factors, factor, share == 1 ? kept : nullptr, items, width, block.curvature, problem.dtype, hessian);
+    clear_masked(hessian);
   }
   return partial;
 }
