@@ -136,8 +136,9 @@ class Cosine {
     EachVector<3, 1>(n_, {x.from, other.from, out}, {0.0, 0.0, 0.0}, {out},
                      [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
                        const V mine = hn::Mul(in[0], scale), theirs = hn::Mul(in[1], other_scale);
-                       const V part = hn::Mul(hi, mine);
-                       const V error = hn::MulAdd(lo, mine, ProductError(d, hi, mine, part));
+                       const V part =
+                           hn::Mul(hi, mine);  // what follows is 0 for parallel vectors, which an FMA would miss
+                       const V error = hn::Add(hn::Mul(lo, mine), ProductError(d, hi, mine, part));
                        const V rest = hn::Sub(hn::Sub(theirs, part), error);
                        return {hn::Add(in[2], hn::Mul(hn::Mul(rest, by), grown))};
                      });

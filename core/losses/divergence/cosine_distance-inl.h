@@ -46,6 +46,8 @@ struct CosineDistance {
                     .prediction = {3, 4},
                     .value = .4,
                     .gradient = {-.128, .096}}},
+      .f64 = {.value_ulp = 4, .slope_ulp = 4},
+      .tolerance_note = "two norms are rounded",
       .conventions = {{.convention = Convention::kOptax, .params = {{"epsilon", 0}}}},
   };
   double epsilon;

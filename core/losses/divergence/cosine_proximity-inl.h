@@ -46,6 +46,8 @@ struct CosineProximity {
                     .prediction = {3, 4},
                     .value = -.3,
                     .gradient = {-.064, .048}}},
+      .f64 = {.value_ulp = 4, .slope_ulp = 4},
+      .tolerance_note = "two norms are rounded",
       .conventions = {{.convention = Convention::kKeras}},
   };
   double epsilon;

@@ -65,6 +65,8 @@ struct CosineSimilarity {
                     .value = 0,
                     .gradient = {-.6, -.8},
                     .params = {0, 1}}},
+      .f64 = {.value_ulp = 4, .slope_ulp = 4},
+      .tolerance_note = "two norms are rounded",
       .conventions = {{.convention = Convention::kKeras},
                       {.convention = Convention::kTorch,
                        .reduction = Reduction::kNone,

@@ -52,7 +52,6 @@ struct CrossEntropy {
                     .value = .83698822,
                     .gradient = {-2, -.66666667},
                     .form = {InputKind::kProbabilities}}},
-      .f64 = {.value_ulp = 4, .slope_ulp = 4},
       .smoothing = Smoothing::kClasses,
       .class_weights = true,
   };

@@ -50,8 +50,6 @@ struct Hellinger {
                     .value = .5,
                     .gradient = {-.5, .25},
                     .form = {InputKind::kProbabilities}}},
-      .f64 = {.value_ulp = 4, .slope_ulp = 6},
-      .tolerance_note = "four rounded factors",
   };
 
   HWY_INLINE double operator()(const Item& x) const {
