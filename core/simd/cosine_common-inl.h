@@ -172,6 +172,9 @@ class Cosine {
   double value_, share_;
 };
 
+// The derivative of max(z, 0): what the kink policy says at 0.
+HWY_INLINE double StepOf(double z, double kink) { return z > 0 ? 1 : z == 0 ? kink : 0; }
+
 // Zeroes the slopes that are wanted.
 HWY_INLINE void ClearSlopes(const Item& x, size_t num_inputs) {
   for (size_t i = 0; i < num_inputs; ++i) {
