@@ -56,7 +56,9 @@ struct Ntxent {
                     .digits = 5,
                     .shape = {4, 2}}},
       .f64 = {.value_ulp = 64, .slope_ulp = 4096},
-      .tolerance_note = "similarities are divided by the temperature and exponentiated; slopes lose their radial part",
+      .tolerance_note =
+          "similarities are divided by the temperature and exponentiated; a slope is what a sum of pulls leaves "
+          "beside the embedding's own direction, which may be little",
       .conventions = {{.convention = Convention::kOptax, .divisor = Divisor::kTerms, .reduction = Reduction::kMean}},
       .extra = Extra::kTerms,
   };

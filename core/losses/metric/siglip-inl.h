@@ -51,7 +51,8 @@ struct Siglip {
                     .shape = {2, 2}}},
       .f64 = {.value_ulp = 64, .slope_ulp = 4096},
       .tolerance_note =
-          "similarities are multiplied by the temperature and exponentiated; slopes lose their radial part",
+          "similarities are multiplied by the temperature and exponentiated; a slope is what a sum of pulls leaves "
+          "beside the embedding's own direction, which may be little",
   };
   double temperature, bias;
 

@@ -49,7 +49,9 @@ struct OrthogonalRegularizer {
                     .gradient = {0, .008, .00128, -.00096},
                     .shape = {2, 2}}},
       .f64 = {.value_ulp = 8, .slope_ulp = 4096},
-      .tolerance_note = "slopes lose their radial part",
+      .tolerance_note =
+          "a slope is what a sum of pulls leaves "
+          "beside the embedding's own direction, which may be little",
       .conventions = {{.convention = Convention::kKeras}},
       .reduction = Reduction::kSum,
   };

@@ -57,8 +57,8 @@ def triplet_margin(c, c0):
 
 @triplet_margin.cases
 def _(T, rng):
-    def triplet(a, p, n, note="by hand", **params):
-        return case(note, params=params, anchor=[a], positive=[p], negative=[n])
+    def triplet(a, b, n, note="by hand", **params):
+        return case(note, params=params, anchor=[a], positive=[b], negative=[n])
 
     def some(k, spread=1.0):
         a = bells(rng, k)

@@ -97,7 +97,7 @@ def _(T, rng):
     groups = [row for row in batches(T, rng) if len(set(row[2])) > 1]
     yield from labelled(groups + list(zero_batches(T, rng)))
     for temperature in (1, 0.5):
-        yield from labelled(groups[1::2], params={"temperature": temperature})
+        yield from labelled(groups[:: 2 if temperature < 1 else 1], params={"temperature": temperature})
 
 
 OPTAX = [[-1.9540, 1.0780], [0.2380, -0.5703], [1.8745, -0.0195], [-0.6719, -1.9210]]
