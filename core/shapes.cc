@@ -32,7 +32,7 @@ struct Pattern {
   }
 };
 
-constexpr size_t kUnbound = ~size_t{0};
+constexpr size_t kUnbound = Dims::kUnbound;
 
 // Matches one axis; sizes of letters are bound where they are met first.
 bool Matches(std::string_view axis, int64_t size, Dims& dims) {
@@ -157,9 +157,9 @@ absl::Status CheckDType(const Input& input, DType dtype, DType first) {
 
 // Takes the tensor called `name` out of the request.
 std::optional<TensorView> Take(Request& request, std::string_view name) {
-  if (name == "y_pred") return std::exchange(request.y_pred, std::nullopt);
-  if (name == "y_true") return std::exchange(request.y_true, std::nullopt);
-  if (name == "class_weight") return std::exchange(request.class_weight, std::nullopt);
+  if (name == "y_pred" && request.y_pred) return std::exchange(request.y_pred, std::nullopt);
+  if (name == "y_true" && request.y_true) return std::exchange(request.y_true, std::nullopt);
+  if (name == "class_weight" && request.class_weight) return std::exchange(request.class_weight, std::nullopt);
   for (auto& [given, view] : request.inputs) {
     if (given != name) continue;
     std::optional<TensorView> taken(std::move(view));
@@ -285,7 +285,8 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
     if (problem.item_shape.empty()) return error::BadAxis("options.last_axis", -1, 0);
     problem.item_shape.pop_back();
     problem.width = problem.num_classes;
-  } else if (!problem.elementwise()) {
+  }
+  if (!problem.elementwise()) {
     const size_t classes = problem.dims['C'];
     problem.num_classes = classes == kUnbound ? prediction.width : classes;
   }

@@ -14,6 +14,7 @@ namespace lossd {
 // Sizes of the axes that a contract names by letters.
 class Dims {
  public:
+  static constexpr size_t kUnbound = ~size_t{0};  // no input has an axis of that letter
   size_t operator[](char letter) const { return sizes_[letter - 'A']; }
   size_t& operator[](char letter) { return sizes_[letter - 'A']; }
 
@@ -62,6 +63,7 @@ struct Loss {
   const Contract* contract;
   std::span<const FormKernels> forms;                                       // in the contract's order
   double (*finish)(std::span<const double> params, double mean) = nullptr;  // Extra::kMean
+  std::string_view topic = {};  // the folder of core/losses that it lives in
 };
 
 }  // namespace lossd

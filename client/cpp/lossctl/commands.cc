@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "client/cpp/lossctl/plot.h"
 #include "client/cpp/lossctl/print.h"
 #include "client/cpp/npy.h"
 
@@ -26,10 +28,11 @@ absl::StatusOr<Client> Connect(const GlobalFlags& flags) {
 
 // A call with the tensors that it borrows.
 struct LoadedCall {
-  Tensor y_true;
-  Tensor y_pred;
+  std::optional<Tensor> y_true;
+  std::optional<Tensor> y_pred;
   std::optional<Tensor> sample_weight;
   std::optional<Tensor> mask;
+  std::vector<std::pair<std::string, Tensor>> inputs;
   LossCall call;
 };
 
@@ -43,32 +46,41 @@ absl::StatusOr<std::optional<Tensor>> ReadIfGiven(const std::string& path) {
 absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
   auto params = ParseParams(flags.params);
   if (!params.ok()) return params.status();
-  for (const auto& [path, tensor] : {std::pair{&flags.y_true, &loaded->y_true}, {&flags.y_pred, &loaded->y_pred}}) {
-    absl::StatusOr<Tensor> read = ReadNpy(*path);
-    if (!read.ok()) return read.status();
-    *tensor = *std::move(read);
-  }
-  for (const auto& [path, tensor] :
-       {std::pair{&flags.sample_weight, &loaded->sample_weight}, {&flags.mask, &loaded->mask}}) {
+  for (const auto& [path, tensor] : {std::pair{&flags.y_true, &loaded->y_true},
+                                     {&flags.y_pred, &loaded->y_pred},
+                                     {&flags.sample_weight, &loaded->sample_weight},
+                                     {&flags.mask, &loaded->mask}}) {
     absl::StatusOr<std::optional<Tensor>> read = ReadIfGiven(*path);
     if (!read.ok()) return read.status();
     *tensor = *std::move(read);
   }
   loaded->call.loss = flags.loss;
-  loaded->call.y_true = loaded->y_true.view();
-  loaded->call.y_pred = loaded->y_pred.view();
+  for (const std::string& input : flags.inputs) {
+    const size_t equals = input.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError(absl::StrCat("--input: '", input, "'; expected NAME=FILE.npy"));
+    }
+    absl::StatusOr<Tensor> read = ReadNpy(input.substr(equals + 1));
+    if (!read.ok()) return read.status();
+    loaded->inputs.emplace_back(input.substr(0, equals), *std::move(read));
+  }
+  for (const auto& [name, tensor] : loaded->inputs) loaded->call.inputs.emplace_back(name, tensor.view());
+  if (loaded->y_true) loaded->call.y_true = loaded->y_true->view();
+  if (loaded->y_pred) loaded->call.y_pred = loaded->y_pred->view();
   if (loaded->sample_weight) loaded->call.sample_weight = loaded->sample_weight->view();
   if (loaded->mask) loaded->call.mask = loaded->mask->view();
   loaded->call.params = *std::move(params);
   loaded->call.options = flags.options;
+  loaded->call.with_respect_to = flags.with_respect_to;
+  loaded->call.hessian_diagonal = flags.hessian;
   return absl::OkStatus();
 }
 
 // `gradient` is null for an evaluation. What --out asks for is the gradient, or the values of the items.
 int Report(const GlobalFlags& flags, const std::string& out_path, const EvaluateResult& result,
-           const Tensor* gradient) {
+           const GradientResult* gradient) {
   if (!out_path.empty()) {
-    const Tensor* tensor = gradient != nullptr ? gradient : result.per_item ? &*result.per_item : nullptr;
+    const Tensor* tensor = gradient != nullptr ? &gradient->gradient : result.per_item ? &*result.per_item : nullptr;
     if (tensor == nullptr) return Fail(kExitServer, absl::InternalError("answer of the server: no per_item"));
     if (const absl::Status written = WriteNpy(out_path, tensor->view()); !written.ok())
       return Fail(kExitUsage, written);
@@ -97,6 +109,17 @@ int Describe(const GlobalFlags& flags, const std::string& loss) {
   return kExitOk;
 }
 
+int Plot(const GlobalFlags& flags, const PlotFlags& plot) {
+  const absl::StatusOr<Client> client = Connect(flags);
+  if (!client.ok()) return Fail(kExitUsage, client.status());
+  const absl::StatusOr<v1::DescribeLossResponse> description = client->DescribeLoss(plot.loss);
+  if (!description.ok()) return Fail(kExitServer, description.status());
+  const absl::StatusOr<Curve> curve = Sample(*client, *description, plot);
+  if (!curve.ok()) return Fail(kExitServer, curve.status());
+  const absl::Status drawn = Draw(*curve, plot, std::cout);
+  return drawn.ok() ? kExitOk : Fail(kExitUsage, drawn);
+}
+
 int Evaluate(const GlobalFlags& flags, const CallFlags& call) {
   if (!call.out.empty() && call.options.reduction != Reduction::kNone) {
     return Fail(kExitUsage, absl::InvalidArgumentError("--out: the values of the items need --reduction none"));
@@ -117,7 +140,7 @@ int Gradient(const GlobalFlags& flags, const CallFlags& call) {
   if (const absl::Status status = Load(call, &loaded); !status.ok()) return Fail(kExitUsage, status);
   const absl::StatusOr<GradientResult> result = client->Gradient(loaded.call);
   if (!result.ok()) return Fail(kExitServer, result.status());
-  return Report(flags, call.out, *result, &result->gradient);
+  return Report(flags, call.out, *result, &*result);
 }
 
 int Check(const GlobalFlags& flags) {
