@@ -55,8 +55,9 @@ struct Circle {
                  {"margin", .4, kReal, "relaxation"},
                  Flag("detach", false, "the weights are constants in the gradient"),
                  Flag("remove_diagonal", true, "an embedding is not its own positive")},
-      .inputs = {{.name = "y_pred", .shape = "N D", .differentiable = true},
-                 {.name = "y_true", .shape = "N", .summary = "labels: equal numbers, one class"}},
+      .inputs =
+          {{.name = "y_pred", .shape = "N D", .differentiable = true},
+           {.name = "y_true", .shape = "N", .content = Content::kIndex, .summary = "labels: equal numbers, one class"}},
       .examples = {{.origin = "mpmath, from the formula",
                     .target = {0, 0, 1, 1},
                     .prediction = {1, 0, .6, .8, 0, 1, -.6, .8},
@@ -87,7 +88,7 @@ struct Circle {
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < n; ++j) {
         const double d = std::max(1 - embeddings.Dot(i, embeddings.row(j)), 0.0);
-        const bool same = x.in(1)[j] == x.in(1)[i];
+        const bool same = x.index(1)[j] == x.index(1)[i];
         const bool positive = same && !(j == i && remove_diagonal != 0);
         a[j] = positive ? gamma * std::max(margin + d, 0.0) * (d - margin) : nothing;
         b[j] = same ? nothing : gamma * std::max(1 + margin - d, 0.0) * (1 - margin - d);

@@ -14,6 +14,7 @@
 #define LOSSD_CORE_LOSSES_METRIC_NTXENT_INL_H_
 #endif
 
+#include <algorithm>
 #include <limits>
 
 #include "core/simd/pairs_common-inl.h"
@@ -46,8 +47,9 @@ struct Ntxent {
           "optax ntxent is the mean over positive pairs (divisor TERMS) and NaN with a zero vector or without a pair. "
           "pytorch-metric-learning adds a small number inside the logarithm. supcon has all others in the denominator.",
       .params = {{"temperature", .07, kPositive, "divides the similarities"}},
-      .inputs = {{.name = "y_pred", .shape = "N D", .differentiable = true},
-                 {.name = "y_true", .shape = "N", .summary = "labels: equal numbers, one class"}},
+      .inputs =
+          {{.name = "y_pred", .shape = "N D", .differentiable = true},
+           {.name = "y_true", .shape = "N", .content = Content::kIndex, .summary = "labels: equal numbers, one class"}},
       .examples = {{.origin = "optax ntxent test: 14.01032, the mean of 4 pairs",
                     .target = {0, 0, 1, 1},
                     .prediction = {-1.9540, 1.0780, .2380, -.5703, 1.8745, -.0195, -.6719, -1.9210},
@@ -65,7 +67,7 @@ struct Ntxent {
   double temperature;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(Embeddings::Doubles(dims['N'], dims['D']) + dims['N'], 2);
+    return Arena::Doubles(Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 3);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
@@ -74,15 +76,16 @@ struct Ntxent {
     const size_t n = x.dim('N'), dim = x.dim('D');
     const double nothing = -std::numeric_limits<double>::infinity();
     Arena arena(x.scratch());
-    double* const z = arena.Take(n);
+    double *const z = arena.Take(n), *const labels = arena.Take(n);
+    std::copy_n(x.index(1), n, labels);
     Embeddings embeddings(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     embeddings.Load(x.in(0), true, dim);
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < n; ++j) z[j] = j == i ? nothing : embeddings.Dot(i, embeddings.row(j)) / temperature;
-      const V mine = C(d, x.in(1)[i]), absent = C(d, nothing), one = C(d, 1.0);
+      const V mine = C(d, labels[i]), absent = C(d, nothing), one = C(d, 1.0);
       V largest = absent;
       const auto walk = [&](const auto& fn, double* out) HWY_ATTR {
-        EachVector<2, 1>(n, {z, x.in(1)}, {nothing, 0.0}, {out},
+        EachVector<2, 1>(n, {z, labels}, {nothing, 0.0}, {out},
                          [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
                            const auto same = hn::Eq(in[1], mine);
                            return {fn(at, in[0], hn::And(same, hn::Gt(in[0], absent)), hn::Not(same))};

@@ -40,8 +40,9 @@ struct Supcon {
           "Not in Keras, PyTorch or optax. The authors' code multiplies by temperature/0.07; others average only over "
           "the anchors that have positives (divisor NONZERO).",
       .params = {{"temperature", .1, kPositive, "divides the similarities"}},
-      .inputs = {{.name = "y_pred", .shape = "N D", .differentiable = true},
-                 {.name = "y_true", .shape = "N", .summary = "labels: equal numbers, one class"}},
+      .inputs =
+          {{.name = "y_pred", .shape = "N D", .differentiable = true},
+           {.name = "y_true", .shape = "N", .content = Content::kIndex, .summary = "labels: equal numbers, one class"}},
       .examples = {{.origin = "by hand: two pairs at right angles, each ln(1 + 2/e)",
                     .target = {0, 0, 1, 1},
                     .prediction = {1, 0, 2, 0, 0, 1, 0, 3},
@@ -70,7 +71,7 @@ struct Supcon {
       double count = 0;
       for (size_t j = 0; j < n; ++j) {
         z[j] = j == i ? -std::numeric_limits<double>::infinity() : embeddings.Dot(i, embeddings.row(j)) / temperature;
-        chosen[j] = j != i && x.in(1)[j] == x.in(1)[i];
+        chosen[j] = j != i && x.index(1)[j] == x.index(1)[i];
         count += chosen[j];
       }
       x.value()[i] = SpreadCrossEntropy(z, chosen, n, count);
