@@ -10,6 +10,7 @@
 #include "core/losses/regularizers/l1-inl.h"
 #include "core/losses/regularizers/l1_l2-inl.h"
 #include "core/losses/regularizers/l2-inl.h"
+#include "core/losses/regularizers/orthogonal_regularizer-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -17,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RegularizerMembers = Losses<L1, L1L2, L2>;
+using RegularizerMembers = Losses<L1, L1L2, L2, OrthogonalRegularizer>;
 
 std::span<const Loss> RegularizerTable() { return TableOf(RegularizerMembers()); }
 
