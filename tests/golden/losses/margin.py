@@ -1,0 +1,1 @@
+"""Margin, hinge and perceptron losses."""
