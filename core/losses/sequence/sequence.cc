@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "core/losses/sequence/sequence.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/sequence/ctc-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using SequenceMembers = Losses<>;
+using SequenceMembers = Losses<Ctc>;
 
 std::span<const Loss> SequenceTable() { return TableOf(SequenceMembers()); }
 

@@ -1,1 +1,205 @@
-"""Sequence losses: CTC and its kin."""
+"""Alignments of a sequence of labels with a longer one of predictions."""
+
+from mpmath import mp, mpf
+
+from harness import INF, case, flat, loss
+from inputs import bell, bells, simplex, uniform
+from numeric import log
+
+# --- Connectionist temporal classification ----------------------------------------------------------------------------
+
+
+def path_sum(y, labels, blank):
+    """Z by the forward recursion over blank, l_1, blank, ..., l_n, blank; y is [T][C], of probabilities."""
+    states = [blank]
+    for label in labels:
+        states += [label, blank]
+    alpha = [mpf(1)] + [mpf(0)] * (len(states) - 1)  # before the first frame
+    for row in y:
+        new = []
+        for s, symbol in enumerate(states):
+            arriving = alpha[s] + (alpha[s - 1] if s > 0 else 0)
+            if s % 2 == 1 and s > 1 and symbol != states[s - 2]:
+                arriving += alpha[s - 2]
+            new.append(arriving * row[symbol])
+        alpha = new
+    return alpha[-1] + (alpha[-2] if len(states) > 1 else 0)
+
+
+def softmax(row):
+    e = [mpf(0) if x == -mp.inf else mp.exp(x) for x in row]
+    return [a / sum(e) for a in e]
+
+
+def exponentials(row):
+    return [mpf(0) if x == -mp.inf else mp.exp(x) for x in row]
+
+
+def items(c):
+    """(frames in use, labels in use) of each item."""
+    for i, frames in enumerate(c.y_pred):
+        n = c.input_length[i] if hasattr(c, "input_length") else len(frames)
+        m = c.label_length[i] if hasattr(c, "label_length") else len(c.y_true[i])
+        yield frames[:n], c.y_true[i][:m]
+
+
+@loss(
+    "ctc",
+    params={
+        "blank": 0,
+        "infeasible": ("inf", "zero"),
+        "gradient": ("true", "torch"),
+        "normalize": ("none", "target_length"),
+    },
+    integers=("y_true", "input_length", "label_length"),
+)
+def ctc(c):
+    values = []
+    for frames, labels in items(c):
+        to_probabilities = {"LOGITS": softmax, "LOG_PROBABILITIES": exponentials, "PROBABILITIES": list}[c.kind]
+        y = [to_probabilities(row) for row in frames]
+        z = path_sum(y, labels, int(c.blank) if c.blank >= 0 else len(c.y_pred[0][0]) - 1)
+        if z == 0:
+            values.append(mpf(0) if c.infeasible == "zero" else mp.inf)
+        else:
+            values.append(-log(z) / (max(len(labels), 1) if c.normalize == "target_length" else 1))
+    return values
+
+
+@ctc.slope
+def _(c):
+    """Of items that cannot be: 0. Of logits that are minus infinity: 0. PyTorch's definition."""
+    z = ctc.value(c)
+    slopes = []
+    for i, frames in enumerate(c.y_pred):
+        nothing = mp.isinf(z[i]) or (z[i] == 0 and c.infeasible == "zero")
+        slopes += [mpf(0) if nothing or x == -mp.inf else None for x in flat(frames)]
+    if c.gradient != "torch":
+        return {"y_pred": slopes}
+    # Of the logits x whose log-softmax are the log-probabilities: exp(x) + d value / d log-probability.
+    h, k = mpf("1e-60"), 0
+    for i, frames in enumerate(c.y_pred):
+        used = c.input_length[i] if hasattr(c, "input_length") else len(frames)
+        n = (c.label_length[i] if hasattr(c, "label_length") else len(c.y_true[i])) if c.normalize != "none" else 1
+        for t, row in enumerate(frames):
+            for j, x in enumerate(row):
+                if slopes[k] is None and t < used:
+                    row[j] = x + h
+                    up = ctc.value(c)[i]
+                    row[j] = x - h
+                    slopes[k] = mp.exp(x) / max(n, 1) + (up - ctc.value(c)[i]) / (2 * h)
+                    row[j] = x
+                    with mp.workdps(36):
+                        slopes[k] = +slopes[k]
+                k += 1
+    return {"y_pred": slopes}
+
+
+ctc.is_definition = lambda c: c.gradient == "torch"
+
+
+def log_simplex(T, rng, k):
+    p = simplex(T, rng, k)
+    return [T.round(float(mp.log(a))) for a in p]
+
+
+def rows_of(kind, T, rng, frames, classes, scale=1.0):
+    if kind == "LOGITS":
+        return [bells(rng, classes, scale) for _ in range(frames)]
+    make = simplex if kind == "PROBABILITIES" else log_simplex
+    return [make(T, rng, classes) for _ in range(frames)]
+
+
+@ctc.cases
+def _(T, rng):
+    for kind in ("LOGITS", "LOG_PROBABILITIES", "PROBABILITIES"):
+
+        def rows(frames, classes, scale=1.0, kind=kind):
+            return rows_of(kind, T, rng, frames, classes, scale)
+
+        def one(note, frames, labels, **options):
+            return case(note, kind=kind, y_pred=[frames], y_true=[labels], **options)
+
+        yield one("one frame, one label", rows(1, 2), [1])
+        yield one("two frames, one label", rows(2, 2), [1])
+        yield one("as many frames as labels: one path", rows(3, 3), [1, 2, 1])
+        yield one("a repeat needs a blank between: one path", rows(3, 3), [2, 2])
+        for frames, classes, labels in ((4, 3, [2, 2]), (5, 3, [1, 1, 2]), (4, 4, [3, 1]), (6, 2, [1, 1]), (5, 4, [1])):
+            yield one("random", rows(frames, classes), labels)
+        for labels in ([2], [1, 2], [2, 1], [1, 2, 1], [1, 1]):
+            yield one("random", rows(4, 3), labels)
+        yield one("the blank is the last class", rows(4, 3), [0, 1], params={"blank": -1})
+        yield one("the blank is the last class", rows(5, 3), [0, 0, 1], params={"blank": -1})
+        yield one("the blank is class 1", rows(4, 3), [0, 2], params={"blank": 1})
+        yield one("the blank as a label", rows(4, 3), [1, 2, 0])
+        yield one("the blank as a label", rows(5, 3), [0, 0])
+        yield one("divided by the number of labels", rows(4, 3), [2, 1], params={"normalize": "target_length"})
+        for policy in ("inf", "zero"):
+            yield one("too few frames", rows(2, 3), [1, 2, 1], params={"infeasible": policy})
+            yield one("too few frames for a repeat", rows(2, 3), [1, 1], params={"infeasible": policy})
+        for frames, labels in (([4, 3], [2, 1]), ([2, 4], [1, 2]), ([3, 3], [2, 0]), ([4, 1], [0, 1])):
+            yield case(
+                "lengths",
+                kind=kind,
+                y_pred=[rows(4, 3), rows(4, 3)],
+                y_true=[[1, 2], [2, 2]],
+                input_length=frames,
+                label_length=labels,
+            )
+        yield case("no labels", kind=kind, y_pred=[rows(3, 3)], y_true=[[1]], label_length=[0])
+        params = {"normalize": "target_length"}
+        yield case("no labels", kind=kind, y_pred=[rows(2, 2)], y_true=[[1]], label_length=[0], params=params)
+        for _ in range(8):
+            classes, n = 2 + int(3 * rng.random()), 1 + int(3 * rng.random())
+            labels = [1 + int((classes - 1) * rng.random()) for _ in range(n)]
+            yield one("random", rows(2 * n + int(2 * rng.random()), classes), labels)
+        if kind == "LOGITS":
+            for scale in (1e-6, 4.0, 30.0, 300.0, 1e4):
+                for labels in ([1], [2, 1]):
+                    yield one(f"random, scale {scale:g}", rows(4, 3, scale), labels)
+            for margin in (5.0, 12.0, 17.0):  # the path is all but certain
+                frames = [[0.0, margin, -0.5], [0.25, 0.0, margin]]
+                yield one(f"one path, margin {margin:g}", frames, [1, 2])
+            yield one("huge", [[1e30, -1e30, 0.0], [0.0, 2e30, -1e30], [1e30, 3.0, 2.5e30]], [1, 2])
+            yield one("an impossible class", [[1.0, 0.5, -INF], [0.25, -INF, 2.0], [0.5, 1.0, 0.125]], [1, 2])
+            yield one("an impossible label", [[1.0, 0.5, -INF], [0.25, 0.0, -INF]], [1, 2])
+            yield one("offset 1e4", [[1e4 + bell(rng) for _ in range(3)] for _ in range(3)], [1, 2])
+        if kind == "LOG_PROBABILITIES":
+            for labels in ([1], [2, 1], [1, 1]):
+                yield one("the gradient of PyTorch", rows(4, 3), labels, params={"gradient": "torch"})
+            params = {"gradient": "torch", "normalize": "target_length"}
+            yield one("PyTorch's mean", rows(4, 3), [2, 1], params=params)
+            for scale in (0.01, 3.0, 100.0, 1e4):
+                frames = [[-scale * uniform(rng, 0, 1) for _ in range(3)] for _ in range(4)]
+                yield one("not normalised", frames, [1, 2])
+            yield one("impossible classes", [[-0.5, -1.0, -INF], [-INF, -0.25, -1.5], [-1.0, -INF, -0.5]], [1, 2])
+            yield one("an impossible label", [[-0.5, -1.0, -INF], [-0.5, -0.25, -INF]], [1, 2])
+        if kind == "PROBABILITIES":
+            for scale in (1e-20, 1e-6, 1.0, 1e3):
+                frames = [[scale * uniform(rng, 0.01, 1) for _ in range(3)] for _ in range(4)]
+                yield one("not normalised", frames, [1, 2])
+            yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.25, 0.0, 0.75]], [1, 2])
+            yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]], [1])
+            yield one("a label of probability 0", [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]], [1, 2])
+
+
+ctc.published(
+    "test of keras.ops.ctc_loss",
+    ["3.4411672", "1.91680186"],
+    kind="LOGITS",
+    y_pred=[
+        [[0.4, 0.8, 0.4], [0.2, 0.8, 0.3], [0.9, 0.4, 0.5]],
+        [[0.4, 0.8, 0.4], [0.2, 0.3, 0.3], [0.4, 0.3, 0.2]],
+    ],
+    y_true=[[1, 2, 1], [1, 2, 2]],
+    input_length=[3, 2],
+    label_length=[3, 2],
+)
+ctc.published(
+    "test of keras.losses.CTC",
+    "2.448645",
+    kind="LOGITS",
+    y_pred=[[[(12 * b + 3 * t + k - 12) / 100 for k in range(3)] for t in range(4)] for b in range(2)],
+    y_true=[[1, 2, 1, 0], [1, 2, 0, 2]],
+    label_length=[3, 3],
+)
