@@ -203,7 +203,7 @@ def arguments(a_loss, a_case, T):
     c.kind, c.clip, c.T = a_case.kind, a_case.clip, T
     for name, default in a_loss.params.items():
         given = a_case.params.get(name, default[0] if isinstance(default, tuple) else default)
-        setattr(c, name, given if isinstance(given, str) else mpf(T.round(float(given))))
+        setattr(c, name, given if isinstance(given, str) else mpf(float(given)))
     for name, a in a_case.inputs.items():
         setattr(c, name, nest(a, int if name in a_loss.integers else mpf))
     return c
