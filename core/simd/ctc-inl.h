@@ -1,7 +1,7 @@
 // The forward-backward algorithm of connectionist temporal classification.
 //
-// T frames pass through the S = 2n + 1 states blank, l_1, blank, ..., l_n, blank: at each frame a path stays, goes on by
-// one state, or skips a blank between two different labels. With the score e_t(s) = log y_t(label of s):
+// T frames pass through the S = 2n + 1 states blank, l_1, blank, ..., l_n, blank: at each frame a path stays, goes on
+// by one state, or skips a blank between two different labels. With the score e_t(s) = log y_t(label of s):
 //   a_t(s) = log sum of what leads to s, without e_t(s)      b_t(s) = log sum of what follows it, without e_t(s)
 //   log Z  = log sum_s exp(a_t(s) + e_t(s) + b_t(s))         at every t
 // Scores are logarithms throughout, so that a path 1e300 times less likely than another still counts where the other
@@ -33,8 +33,8 @@ HWY_INLINE V LogSumExp(D d, V a, V b, V c) {
   const V top = hn::Max(a, hn::Max(b, c));
   const auto none = hn::Eq(top, C(d, kImpossible));
   const V shift = hn::IfThenZeroElse(none, top);
-  const V sum = hn::Add(hn::Add(hn::Exp(d, hn::Sub(a, shift)), hn::Exp(d, hn::Sub(b, shift))),
-                        hn::Exp(d, hn::Sub(c, shift)));
+  const V sum =
+      hn::Add(hn::Add(hn::Exp(d, hn::Sub(a, shift)), hn::Exp(d, hn::Sub(b, shift))), hn::Exp(d, hn::Sub(c, shift)));
   return hn::IfThenElse(none, top, hn::Add(shift, hn::Log(d, sum)));
 }
 
@@ -88,11 +88,12 @@ class CtcLattice {
       std::swap(now_, next_);
     }
     const double last = now_[states_ - 1], other = states_ > 1 ? now_[states_ - 2] : kImpossible;
-    return Scalar(last, [&](auto one, auto v) HWY_ATTR { return LogSumExp(one, v, C(one, other), C(one, kImpossible)); });
+    return Scalar(last,
+                  [&](auto one, auto v) HWY_ATTR { return LogSumExp(one, v, C(one, other), C(one, kImpossible)); });
   }
 
-  // After Forward: each(t, w, total) for every frame, the last first. w[s] / total is the share of state s in Z, divided
-  // by its y_t where kPerScore, which needs no y_t > 0. REQUIRES: log Z > -infinity.
+  // After Forward: each(t, w, total) for every frame, the last first. w[s] / total is the share of state s in Z,
+  // divided by its y_t where kPerScore, which needs no y_t > 0. REQUIRES: log Z > -infinity.
   template <bool kPerScore, class Fn>
   HWY_INLINE void Backward(const Fn& each) {
     const Tag<double> d;
@@ -132,14 +133,15 @@ class CtcLattice {
   const int32_t* labels_;
   int32_t blank_;
   size_t states_, stride_, frames_;
-  double *scores_, *before_;   // [frames, stride]: e_t and a_t
-  double* skip_;               // 0 where a path may come from two states before, else -infinity
-  double *now_, *next_;        // a + e of the frame before and this one; then b + e of the one behind and this one
+  double *scores_, *before_;  // [frames, stride]: e_t and a_t
+  double* skip_;              // 0 where a path may come from two states before, else -infinity
+  double *now_, *next_;       // a + e of the frame before and this one; then b + e of the one behind and this one
   double* weights_;
 };
 
 // Slope for the logits of one frame: out[c] = e_c / S - (share of the states of class c in Z). The larger part of a
-// confident frame, where both are all but 1, is found from what is left of them: the shares of all others. out is not e.
+// confident frame, where both are all but 1, is found from what is left of them: the shares of all others. out is not
+// e.
 HWY_INLINE void SoftmaxMinusShares(const CtcLattice& lattice, const double* w, double total, const double* e,
                                    const Masses& masses, size_t classes, double* out) {
   std::fill_n(out, classes, 0.0);

@@ -7,6 +7,11 @@
 #define HWY_TARGET_INCLUDE "core/losses/boxes/boxes.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/boxes/ciou-inl.h"
+#include "core/losses/boxes/diou-inl.h"
+#include "core/losses/boxes/eiou-inl.h"
+#include "core/losses/boxes/giou-inl.h"
+#include "core/losses/boxes/iou-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using BoxMembers = Losses<>;
+using BoxMembers = Losses<Ciou, Diou, Eiou, Giou, Iou>;
 
 std::span<const Loss> BoxTable() { return TableOf(BoxMembers()); }
 

@@ -27,9 +27,7 @@ struct Ctc {
   static constexpr Contract kContract = {
       .name = "ctc",
       .family = Family::kSequence,
-      .aliases = {{"CTCLoss", InputKind::kLogProbabilities},
-                  {"ctc_loss"},
-                  {"connectionist_temporal_classification"}},
+      .aliases = {{"CTCLoss", InputKind::kLogProbabilities}, {"ctc_loss"}, {"connectionist_temporal_classification"}},
       .summary = "the labels in their order, wherever and however long they are heard",
       .use =
           "Speech and handwriting, where the labels come without their places in time. It sums over all alignments of "
@@ -38,7 +36,8 @@ struct Ctc {
           "-log Z, Z = sum over the paths of input_length symbols that become the first label_length labels when "
           "repeats are merged and blanks dropped, of the product of their probabilities",
       .gradient =
-          "LOGITS: softmax(x_t)_k - g_t(k); LOG_PROBABILITIES: -g_t(k); PROBABILITIES: -g_t(k) / y_t(k), where g_t(k) is "
+          "LOGITS: softmax(x_t)_k - g_t(k); LOG_PROBABILITIES: -g_t(k); PROBABILITIES: -g_t(k) / y_t(k), where g_t(k) "
+          "is "
           "the share in Z of the paths with symbol k at frame t; 0 behind input_length",
       .tex = R"(-\ln \sum_{\pi \in \mathcal{B}^{-1}(z)} \prod_{t=1}^{T} y_{t,\pi_t})",
       .source = "Graves, Fernandez, Gomez, Schmidhuber 2006, Connectionist Temporal Classification, ICML",
@@ -53,7 +52,8 @@ struct Ctc {
       .peers =
           "PyTorch takes log-probabilities but returns the gradient of logits before a log-softmax: gradient = torch. "
           "Its infeasible items have a NaN gradient. Its mean divides by the target lengths first: normalize = "
-          "target_length. Keras takes logits, counts the labels that are not 0 as the label length and uses all frames; "
+          "target_length. Keras takes logits, counts the labels that are not 0 as the label length and uses all "
+          "frames; "
           "say both lengths here. optax answers infeasible items with about 1e5. TensorFlow 1 and ctc_batch_cost have "
           "the blank last: blank = -1.",
       .params = {{.name = "blank",

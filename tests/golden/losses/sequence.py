@@ -124,24 +124,24 @@ def _(T, rng):
         yield one("two frames, one label", rows(2, 2), [1])
         yield one("as many frames as labels: one path", rows(3, 3), [1, 2, 1])
         yield one("a repeat needs a blank between: one path", rows(3, 3), [2, 2])
-        for frames, classes, labels in ((4, 3, [2, 2]), (5, 3, [1, 1, 2]), (4, 4, [3, 1]), (6, 2, [1, 1]), (5, 4, [1])):
+        for frames, classes, labels in ((4, 3, [2, 2]), (4, 3, [1, 1, 2]), (2, 4, [3, 1]), (5, 2, [1, 1]), (3, 4, [1])):
             yield one("random", rows(frames, classes), labels)
         for labels in ([2], [1, 2], [2, 1], [1, 2, 1], [1, 1]):
-            yield one("random", rows(4, 3), labels)
+            yield one("random", rows(4, 3 if 2 in labels else 2), labels)
         yield one("the blank is the last class", rows(4, 3), [0, 1], params={"blank": -1})
-        yield one("the blank is the last class", rows(5, 3), [0, 0, 1], params={"blank": -1})
-        yield one("the blank is class 1", rows(4, 3), [0, 2], params={"blank": 1})
-        yield one("the blank as a label", rows(4, 3), [1, 2, 0])
-        yield one("the blank as a label", rows(5, 3), [0, 0])
-        yield one("divided by the number of labels", rows(4, 3), [2, 1], params={"normalize": "target_length"})
+        yield one("the blank is the last class", rows(4, 3), [0, 0, 1], params={"blank": -1})
+        yield one("the blank is class 1", rows(3, 3), [0, 2], params={"blank": 1})
+        yield one("the blank as a label", rows(3, 3), [1, 2, 0])
+        yield one("the blank as a label", rows(3, 2), [0, 0])
+        yield one("divided by the number of labels", rows(3, 3), [2, 1], params={"normalize": "target_length"})
         for policy in ("inf", "zero"):
             yield one("too few frames", rows(2, 3), [1, 2, 1], params={"infeasible": policy})
             yield one("too few frames for a repeat", rows(2, 3), [1, 1], params={"infeasible": policy})
-        for frames, labels in (([4, 3], [2, 1]), ([2, 4], [1, 2]), ([3, 3], [2, 0]), ([4, 1], [0, 1])):
+        for frames, labels in (([3, 2], [2, 1]), ([2, 3], [1, 2]), ([2, 3], [2, 0]), ([3, 1], [0, 1])):
             yield case(
                 "lengths",
                 kind=kind,
-                y_pred=[rows(4, 3), rows(4, 3)],
+                y_pred=[rows(3, 3), rows(3, 3)],
                 y_true=[[1, 2], [2, 2]],
                 input_length=frames,
                 label_length=labels,
@@ -149,14 +149,14 @@ def _(T, rng):
         yield case("no labels", kind=kind, y_pred=[rows(3, 3)], y_true=[[1]], label_length=[0])
         params = {"normalize": "target_length"}
         yield case("no labels", kind=kind, y_pred=[rows(2, 2)], y_true=[[1]], label_length=[0], params=params)
-        for _ in range(8):
-            classes, n = 2 + int(3 * rng.random()), 1 + int(3 * rng.random())
+        for _ in range(12):
+            classes, n = 2 + int(2 * rng.random()), 1 + int(2 * rng.random())
             labels = [1 + int((classes - 1) * rng.random()) for _ in range(n)]
             yield one("random", rows(2 * n + int(2 * rng.random()), classes), labels)
         if kind == "LOGITS":
-            for scale in (1e-6, 4.0, 30.0, 300.0, 1e4):
+            for scale in (1e-6, 3.0, 8.0):
                 for labels in ([1], [2, 1]):
-                    yield one(f"random, scale {scale:g}", rows(4, 3, scale), labels)
+                    yield one(f"random, scale {scale:g}", rows(3, 3, scale), labels)
             for margin in (5.0, 12.0, 17.0):  # the path is all but certain
                 frames = [[0.0, margin, -0.5], [0.25, 0.0, margin]]
                 yield one(f"one path, margin {margin:g}", frames, [1, 2])
@@ -166,17 +166,17 @@ def _(T, rng):
             yield one("offset 1e4", [[1e4 + bell(rng) for _ in range(3)] for _ in range(3)], [1, 2])
         if kind == "LOG_PROBABILITIES":
             for labels in ([1], [2, 1], [1, 1]):
-                yield one("the gradient of PyTorch", rows(4, 3), labels, params={"gradient": "torch"})
+                yield one("the gradient of PyTorch", rows(3, 3), labels, params={"gradient": "torch"})
             params = {"gradient": "torch", "normalize": "target_length"}
             yield one("PyTorch's mean", rows(4, 3), [2, 1], params=params)
             for scale in (0.01, 3.0, 100.0, 1e4):
-                frames = [[-scale * uniform(rng, 0, 1) for _ in range(3)] for _ in range(4)]
+                frames = [[-scale * uniform(rng, 0, 1) for _ in range(3)] for _ in range(3)]
                 yield one("not normalised", frames, [1, 2])
             yield one("impossible classes", [[-0.5, -1.0, -INF], [-INF, -0.25, -1.5], [-1.0, -INF, -0.5]], [1, 2])
             yield one("an impossible label", [[-0.5, -1.0, -INF], [-0.5, -0.25, -INF]], [1, 2])
         if kind == "PROBABILITIES":
             for scale in (1e-20, 1e-6, 1.0, 1e3):
-                frames = [[scale * uniform(rng, 0.01, 1) for _ in range(3)] for _ in range(4)]
+                frames = [[scale * uniform(rng, 0.01, 1) for _ in range(3)] for _ in range(3)]
                 yield one("not normalised", frames, [1, 2])
             yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.25, 0.0, 0.75]], [1, 2])
             yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]], [1])
