@@ -58,6 +58,55 @@ absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double 
       Cat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
 }
 
+absl::Status ParamNotANumber(std::string_view loss, const Param& param) {
+  return InvalidArgumentError(
+      Cat("params.", param.name, ": not a number; ", loss, " expects ", ToString(param.domain)));
+}
+
+absl::Status ParamNotAChoice(std::string_view loss, const Param& param, std::string_view given) {
+  return InvalidArgumentError(Cat("params.", param.name, ": ", given.empty() ? "a number" : Quote(given), " for ", loss,
+                                  "; expected one of ", JoinNames(param.choices)));
+}
+
+absl::Status NotApplicable(std::string_view field, std::string_view loss, std::string_view reason) {
+  return InvalidArgumentError(Cat(field, ": set for ", loss, ", ", reason, "; leave it out"));
+}
+
+absl::Status NoSuchConvention(const Contract& contract, Convention given) {
+  std::vector<std::string_view> known = {Name(Convention::kLossd)};
+  for (const Bundle& bundle : contract.conventions) known.push_back(Name(bundle.convention));
+  return InvalidArgumentError(
+      Cat("options.convention: ", Name(given), " has no ", contract.name, "; expected one of ", JoinNames(known)));
+}
+
+absl::Status BadLabelSmoothing(double given) {
+  return InvalidArgumentError(Cat("options.label_smoothing: ", given, "; expected [0, 1]"));
+}
+
+absl::Status BadAxis(std::string_view field, int64_t given, size_t rank) {
+  return InvalidArgumentError(Cat(field, ": ", given, " of a tensor with ", rank, " axes"));
+}
+
+absl::Status NoClassLeft() { return InvalidArgumentError("class_mask: leaves no class; expected at least one"); }
+
+absl::Status UnknownInput(std::string_view name, std::string_view loss, const std::vector<std::string_view>& known) {
+  return InvalidArgumentError(Cat("inputs: ", loss, " reads no tensor ", Quote(name), "; expected ", JoinNames(known)));
+}
+
+absl::Status NotDifferentiable(std::string_view name, std::string_view loss,
+                               const std::vector<std::string_view>& known) {
+  return InvalidArgumentError(Cat("with_respect_to: ", Quote(name), " for ", loss, "; expected ", JoinNames(known)));
+}
+
+absl::Status NoHessian(std::string_view loss) {
+  return absl::UnimplementedError(
+      Cat("hessian_diagonal: ", loss, " has no second derivative that is defined item by item here"));
+}
+
+absl::Status UpstreamWithoutNone() {
+  return InvalidArgumentError("upstream: is for the reduction NONE of Gradient; leave it out");
+}
+
 absl::Status InputKindMissing(const Contract& contract) {
   return InvalidArgumentError(Cat("options.input_kind: not set; ", contract.name,
                                   " differs by what y_pred is and never guesses: expected one of ", FormsOf(contract)));
@@ -92,10 +141,6 @@ absl::Status BadDType(std::string_view field, DType given, std::string_view expe
   return InvalidArgumentError(Cat(field, ": dtype ", Name(given), "; expected ", expected));
 }
 
-absl::Status DTypeNotServed(std::string_view field, DType given) {
-  return absl::UnimplementedError(Cat(field, ": dtype ", Name(given), " is not served yet; expected F32 or F64"));
-}
-
 absl::Status RankTooLarge(std::string_view field, size_t rank) {
   return InvalidArgumentError(Cat(field, ": ", rank, " axes; expected at most ", kMaxRank));
 }
@@ -126,8 +171,9 @@ absl::Status TooManyClasses(int64_t classes) {
   return InvalidArgumentError(Cat("y_pred: ", classes, " classes; expected at most ", kMaxRowWidth));
 }
 
-absl::Status LabelOutOfRange(size_t index, int64_t label, size_t classes) {
-  return InvalidArgumentError(Cat("y_true: label ", label, " at flat index ", index, "; expected [0, ", classes, ")"));
+absl::Status IndexOutOfRange(std::string_view field, size_t index, int64_t given, int64_t lo, int64_t hi) {
+  return InvalidArgumentError(Cat(field, ": ", field == "y_true" ? "label " : "", given, " at flat index ", index,
+                                  "; expected [", lo, ", ", hi, ")"));
 }
 
 absl::Status NotBool(std::string_view field, size_t index, int byte) {

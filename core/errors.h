@@ -24,6 +24,19 @@ absl::Status UnknownLoss(std::string_view name, const std::vector<std::string_vi
 absl::Status UnknownParam(std::string_view loss, std::string_view param, const std::vector<std::string_view>& known);
 absl::Status RepeatedParam(std::string_view loss, std::string_view param);
 absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double given);
+absl::Status ParamNotANumber(std::string_view loss, const Param& param);
+absl::Status ParamNotAChoice(std::string_view loss, const Param& param, std::string_view given);
+
+absl::Status NotApplicable(std::string_view field, std::string_view loss, std::string_view reason);
+absl::Status NoSuchConvention(const Contract& contract, Convention given);
+absl::Status BadLabelSmoothing(double given);
+absl::Status BadAxis(std::string_view field, int64_t given, size_t rank);
+absl::Status NoClassLeft();
+absl::Status UnknownInput(std::string_view name, std::string_view loss, const std::vector<std::string_view>& known);
+absl::Status NotDifferentiable(std::string_view name, std::string_view loss,
+                               const std::vector<std::string_view>& known);
+absl::Status NoHessian(std::string_view loss);
+absl::Status UpstreamWithoutNone();
 
 absl::Status InputKindMissing(const Contract& contract);
 absl::Status InputKindConflict(std::string_view alias, InputKind implied, InputKind given);
@@ -31,7 +44,6 @@ absl::Status FormNotAccepted(const Contract& contract, InputKind kind, ClipPolic
 
 absl::Status TensorMissing(std::string_view field, std::string_view loss);
 absl::Status BadDType(std::string_view field, DType given, std::string_view expected);
-absl::Status DTypeNotServed(std::string_view field, DType given);
 absl::Status RankTooLarge(std::string_view field, size_t rank);
 absl::Status BadShape(std::string_view field, std::span<const int64_t> shape);
 absl::Status WrongByteCount(std::string_view field, DType dtype, std::span<const int64_t> shape, uint64_t given,
@@ -42,7 +54,7 @@ absl::Status ShapeMismatch(std::string_view field, std::span<const int64_t> give
 absl::Status NoClasses(std::span<const int64_t> y_pred);
 absl::Status TooManyClasses(int64_t classes);
 
-absl::Status LabelOutOfRange(size_t index, int64_t label, size_t classes);
+absl::Status IndexOutOfRange(std::string_view field, size_t index, int64_t given, int64_t lo, int64_t hi);
 absl::Status NotBool(std::string_view field, size_t index, int byte);
 absl::Status NonFinite(std::string_view field, size_t index, double value);
 absl::Status BadNormalizer(double given);

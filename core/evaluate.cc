@@ -1,165 +1,38 @@
-// Two passes. The first runs only where weights or a mask were sent: it finds the divisor, which every slope is divided
-// by. The second computes values and slopes, block by block, while a block is in cache.
+// At most three passes. The first runs where weights or a mask were sent: it finds the divisor, which every slope is
+// divided by. The second runs where the divisor depends on the values. The last computes values and slopes, block by
+// block, while a block is in cache.
 #include "core/evaluate.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/errors.h"
-#include "core/reduce.h"
 #include "core/workspace.h"
 
 namespace lossd {
 namespace {
 
-// Items [begin, begin + count).
-struct Run {
-  size_t begin, count;
-};
-
-// Calls body(block, run, workspace) for every block, on the executor's threads. False: cancelled.
+// Calls body(run, workspace) for every block, on the executor's threads, and merges what it returns in block order.
+// Nothing: cancelled.
 template <class Body>
-bool ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor, const Cancellation& cancellation,
-                  const Body& body) {
-  return executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
+std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
+                                    const Cancellation& cancellation, const Body& body) {
+  std::vector<Partial> partials(plan.num_blocks);
+  const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
     Workspace workspace(problem, plan.items_per_block);
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);
     for (size_t block = shard * plan.blocks_per_shard; block < end && !cancellation.cancelled(); ++block) {
       const size_t begin = block * plan.items_per_block;
-      body(block, Run{begin, std::min(plan.items_per_block, problem.num_items - begin)}, workspace);
+      partials[block] = body(Run{begin, std::min(plan.items_per_block, problem.num_items - begin)}, workspace);
     }
-  }) && !cancellation.cancelled();
-}
-
-// Elements [begin, begin + count) of a tensor of S as T. Exact for the labels and targets that MakeProblem lets
-// through, rounded to nearest for large integers.
-template <class S, class T>
-void Convert(const TensorView& view, Run run, std::byte* raw, T* out) {
-  const std::byte* const bytes = view.Block(run.begin, run.count, raw);
-  for (size_t i = 0; i < run.count; ++i) {
-    S x;
-    std::memcpy(&x, bytes + i * sizeof(S), sizeof(S));
-    out[i] = static_cast<T>(x);
-  }
-}
-
-template <class T>
-void ConvertIntegers(const TensorView& view, Run run, std::byte* raw, T* out) {
-  switch (view.dtype()) {
-    case DType::kI32:
-      return Convert<int32_t>(view, run, raw, out);
-    case DType::kI64:
-      return Convert<int64_t>(view, run, raw, out);
-    default:
-      return Convert<uint8_t>(view, run, raw, out);
-  }
-}
-
-// Elements as T: where they lie when they are T already.
-template <class T>
-const T* Load(const TensorView& view, Run run, std::byte* raw, std::byte* converted) {
-  if (view.dtype() == kDTypeOf<T>) return reinterpret_cast<const T*>(view.Block(run.begin, run.count, raw));
-  ConvertIntegers(view, run, raw, reinterpret_cast<T*>(converted));
-  return reinterpret_cast<const T*>(converted);
-}
-
-// The elements of `per_item` that the items of a run read: one element may serve many items.
-Run Elements(const PerItem& per_item, Run run) {
-  const size_t first = run.begin / per_item.repeat;
-  return {first, (run.begin + run.count - 1) / per_item.repeat - first + 1};
-}
-
-// Weights of a run into workspace.weights, 0 where masked, and what they add up to. REQUIRES: weights or mask present.
-Partial LoadWeights(const Problem& problem, Run run, Workspace& workspace) {
-  double* const weights = workspace.weights;
-  Partial partial{.valid_count = static_cast<int64_t>(run.count)};
-  std::fill_n(weights, run.count, 1.0);
-  if (problem.sample_weight) {
-    const auto& [view, repeat] = *problem.sample_weight;
-    const Run elements = Elements(*problem.sample_weight, run);
-    const std::byte* const bytes = view.Block(elements.begin, elements.count, workspace.weights_raw);
-    for (size_t i = 0; i < run.count; ++i) {
-      const size_t at = (run.begin + i) / repeat - elements.begin;
-      if (view.dtype() == DType::kF32) {
-        float weight;
-        std::memcpy(&weight, bytes + at * sizeof weight, sizeof weight);
-        weights[i] = weight;
-      } else {
-        std::memcpy(&weights[i], bytes + at * sizeof(double), sizeof(double));
-      }
-    }
-  }
-  if (problem.mask) {
-    const auto& [view, repeat] = *problem.mask;
-    const Run elements = Elements(*problem.mask, run);
-    const std::byte* const bytes = view.Block(elements.begin, elements.count, workspace.mask_raw);
-    workspace.mask = bytes;
-    for (size_t i = 0; i < run.count; ++i) {
-      if (bytes[(run.begin + i) / repeat - elements.begin] != std::byte{0}) continue;
-      weights[i] = 0;
-      --partial.valid_count;
-    }
-  }
-  partial.weight_sum = Sum(weights, run.count);
-  return partial;
-}
-
-// Selects masked items away: a NaN or an infinity there must not reach a sum as 0 * NaN.
-template <class T>
-void ClearMasked(const Problem& problem, Run run, const Workspace& workspace, T* value, T* slope) {
-  const size_t repeat = problem.mask->repeat, first = run.begin / repeat, width = problem.width;
-  for (size_t i = 0; i < run.count; ++i) {
-    if (workspace.mask[(run.begin + i) / repeat - first] != std::byte{0}) continue;
-    value[i] = 0;
-    if (slope != nullptr) std::fill_n(slope + i * width, width, T{0});
-  }
-}
-
-// One block: kernel, mask, weights, sum, scale. Returns the sum of weight * value.
-template <class T>
-double EvaluateBlock(const Problem& problem, Run run, const Outputs& outputs, double factor, Kernel<T> kernel,
-                     Workspace& workspace) {
-  const size_t width = problem.width;
-  const Run elements{run.begin * width, run.count * width};
-  const bool weighted = problem.sample_weight || problem.mask;
-  T* const value = reinterpret_cast<T*>(workspace.value);
-  T* const slope = outputs.gradient == nullptr ? nullptr : reinterpret_cast<T*>(outputs.gradient) + elements.begin;
-
-  Block<T> block{
-      .prediction = Load<T>(problem.y_pred, elements, workspace.prediction, nullptr),
-      .target = nullptr,
-      .labels = nullptr,
-      .items = run.count,
-      .width = width,
-      .value = value,
-      .slope = slope,
-  };
-  if (problem.loss.family == Family::kRowWithIndex) {
-    ConvertIntegers(problem.y_true, run, workspace.raw, workspace.labels);
-    block.labels = workspace.labels;
-  } else {
-    block.target = Load<T>(problem.y_true, elements, workspace.raw, workspace.target);
-  }
-  kernel(problem.params, block);
-
-  if (weighted) LoadWeights(problem, run, workspace);
-  if (problem.mask) ClearMasked(problem, run, workspace, value, slope);
-  const double sum = weighted ? WeightedSum(value, workspace.weights, run.count) : Sum(value, run.count);
-  if (slope != nullptr) {
-    if (weighted) {
-      ScaleItems(workspace.weights, factor, slope, run.count, width);
-    } else if (factor != 1) {
-      Scale(factor, slope, elements.count);
-    }
-  }
-  if (outputs.per_item != nullptr) {
-    T* const out = reinterpret_cast<T*>(outputs.per_item) + run.begin;
-    for (size_t i = 0; i < run.count; ++i)
-      out[i] = weighted ? static_cast<T>(value[i] * workspace.weights[i]) : value[i];
-  }
-  return sum;
+  });
+  if (!done || cancellation.cancelled()) return std::nullopt;
+  Partial total;
+  for (const Partial& partial : partials) Merge(partial, total);
+  return total;
 }
 
 double DivisorOf(const Problem& problem, const Partial& total) {
@@ -172,52 +45,114 @@ double DivisorOf(const Problem& problem, const Partial& total) {
       return total.weight_sum;
     case Divisor::kBatch:
       return problem.item_shape.empty() ? 1 : static_cast<double>(problem.item_shape.front());
+    case Divisor::kTerms:
+      return total.terms;
+    case Divisor::kNonZero:
+      return static_cast<double>(total.nonzero);
   }
   return 1;
+}
+
+void ClearGradients(const Problem& problem, const Outputs& outputs) {
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (outputs.gradients[i] != nullptr) std::memset(outputs.gradients[i], 0, problem.gradient_bytes(i));
+  }
+  if (outputs.hessian != nullptr) std::memset(outputs.hessian, 0, problem.hessian_bytes());
+}
+
+absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan, const Outputs& outputs,
+                                       Executor& executor, const Cancellation& cancellation) {
+  Partial known{.weight_sum = static_cast<double>(problem.num_items),
+                .valid_count = static_cast<int64_t>(problem.num_items)};
+  if (problem.weighted()) {
+    const std::optional<Partial> weighed =
+        ForEachBlock(problem, plan, executor, cancellation,
+                     [&](Run run, Workspace& workspace) { return WeighBlock(problem, run, workspace); });
+    if (!weighed) return error::Cancelled();
+    known = *weighed;
+  }
+  if (problem.values_first()) {
+    const std::optional<Partial> values =
+        ForEachBlock(problem, plan, executor, cancellation,
+                     [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, {}, 1, workspace); });
+    if (!values) return error::Cancelled();
+    known.terms = values->terms;
+    known.nonzero = values->nonzero;
+  }
+
+  const bool late = !problem.gradient && (problem.divisor == Divisor::kTerms || problem.divisor == Divisor::kNonZero);
+  const double early_divisor = late ? 1 : DivisorOf(problem, known);
+  const double factor = early_divisor == 0 ? 0 : 1 / early_divisor;
+  const std::optional<Partial> done = ForEachBlock(
+      problem, plan, executor, cancellation,
+      [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, outputs, factor, workspace); });
+  if (!done) return error::Cancelled();
+  Partial total = *done;
+  if (plan.num_blocks == 0) total = known;
+  const double divisor = DivisorOf(problem, total);
+  // Nothing left, or weights that add up to nothing: the empty policy speaks, and no slope may become 0/0.
+  const bool empty = problem.reduction == Reduction::kMean && divisor == 0;
+  if (empty) ClearGradients(problem, outputs);  // inf * 0 is NaN
+
+  Result result{.value = std::nullopt,
+                .sum = total.sum,
+                .divisor = divisor,
+                .valid_count = total.valid_count,
+                .weight_sum = total.weight_sum,
+                .extra = std::nullopt};
+  if (problem.reduction == Reduction::kSum) result.value = total.sum;
+  if (problem.reduction == Reduction::kMean) result.value = empty ? 0 : total.sum / divisor;
+  const bool nothing = empty || total.valid_count == 0;
+  if (result.value && nothing && problem.empty_policy == EmptyPolicy::kNan) {
+    result.value = std::numeric_limits<double>::quiet_NaN();
+  }
+  if (problem.loss.finish != nullptr && total.valid_count > 0) {
+    result.extra = problem.loss.finish(problem.params, total.extra / static_cast<double>(total.valid_count));
+  }
+  return result;
 }
 
 }  // namespace
 
 absl::StatusOr<Result> Evaluate(const Problem& problem, const Plan& plan, const Outputs& outputs, Executor& executor,
                                 const Cancellation& cancellation) {
-  Partial total{.weight_sum = static_cast<double>(problem.num_items),
-                .valid_count = static_cast<int64_t>(problem.num_items)};
-  std::vector<Partial> partials(plan.num_blocks);
-  if (problem.sample_weight || problem.mask) {
-    const bool done = ForEachBlock(
-        problem, plan, executor, cancellation,
-        [&](size_t block, Run run, Workspace& workspace) { partials[block] = LoadWeights(problem, run, workspace); });
-    if (!done) return error::Cancelled();
-    total = Partial{};
-    for (const Partial& partial : partials) Merge(partial, total);
+  if (problem.permuted_bytes() == 0) return EvaluateInOrder(problem, plan, outputs, executor, cancellation);
+  // Axes are brought into order once, and back once: everything between sees items that lie one behind the other.
+  Problem ordered = problem;
+  Outputs inner = outputs;
+  std::vector<std::vector<std::byte>> copies;
+  std::array<std::vector<std::byte>, kMaxInputs + 1> results;
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    const BoundInput& input = problem.inputs[i];
+    if (input.order.empty()) continue;
+    const TensorView& view = *input.view;
+    const auto& copy = copies.emplace_back(Permute(view, input.order));
+    absl::StatusOr<TensorView> moved =
+        TensorView::Make(problem.contract().inputs[i].name, view.dtype(), Permuted(view.shape(), input.order),
+                         {{copy.data(), copy.size()}});
+    if (!moved.ok()) return moved.status();
+    ordered.inputs[i].view = *std::move(moved);
+    ordered.inputs[i].order.clear();
+    if (outputs.gradients[i] != nullptr) {
+      results[i].resize(view.size_bytes());
+      inner.gradients[i] = results[i].data();
+    }
   }
-
-  const double divisor = DivisorOf(problem, total);
-  // Nothing left, or weights that add up to nothing: the empty policy speaks, and no slope may become 0/0.
-  const bool empty = problem.reduction == Reduction::kMean && divisor == 0;
-  const double factor = empty ? 0 : 1 / divisor;
-
-  const bool done =
-      ForEachBlock(problem, plan, executor, cancellation, [&](size_t block, Run run, Workspace& workspace) {
-        partials[block].sum = problem.dtype == DType::kF32
-                                  ? EvaluateBlock<float>(problem, run, outputs, factor, problem.f32, workspace)
-                                  : EvaluateBlock<double>(problem, run, outputs, factor, problem.f64, workspace);
-      });
-  if (!done) return error::Cancelled();
-  for (const Partial& partial : partials) total.sum += partial.sum;
-  if (empty && outputs.gradient != nullptr)
-    std::memset(outputs.gradient, 0, problem.gradient_bytes());  // inf * 0 is NaN
-
-  Result result{.value = std::nullopt,
-                .sum = total.sum,
-                .divisor = divisor,
-                .valid_count = total.valid_count,
-                .weight_sum = total.weight_sum};
-  if (problem.reduction == Reduction::kSum) result.value = total.sum;
-  if (problem.reduction == Reduction::kMean) result.value = empty ? 0 : total.sum / divisor;
-  const bool nothing = empty || total.valid_count == 0;
-  if (result.value && nothing && problem.empty_policy == EmptyPolicy::kNan) {
-    result.value = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::byte>& hessian = results[kMaxInputs];
+  if (outputs.hessian != nullptr && !problem.inputs[0].order.empty()) {
+    hessian.resize(problem.hessian_bytes());
+    inner.hessian = hessian.data();
+  }
+  absl::StatusOr<Result> result = EvaluateInOrder(ordered, plan, inner, executor, cancellation);
+  if (!result.ok()) return result;
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    const BoundInput& input = problem.inputs[i];
+    if (results[i].empty()) continue;
+    Unpermute(results[i].data(), input.view->shape(), input.order, SizeOf(input.view->dtype()), outputs.gradients[i]);
+  }
+  if (!hessian.empty()) {
+    Unpermute(hessian.data(), problem.inputs[0].view->shape(), problem.inputs[0].order, SizeOf(problem.dtype),
+              outputs.hessian);
   }
   return result;
 }

@@ -28,4 +28,34 @@ std::string_view Name(ClipPolicy policy) {
   return "?";
 }
 
+std::string_view Name(Convention convention) {
+  constexpr std::string_view kNames[] = {"LOSSD", "KERAS", "TORCH", "OPTAX"};
+  return kNames[static_cast<size_t>(convention)];
+}
+
+std::string_view Name(Divisor divisor) {
+  constexpr std::string_view kNames[] = {"COUNT", "WEIGHT_SUM", "BATCH", "TERMS", "NONZERO"};
+  return kNames[static_cast<size_t>(divisor)];
+}
+
+std::string_view Name(LastAxis last_axis) {
+  constexpr std::string_view kNames[] = {"KEEP", "MEAN_OF_LAST", "SUM_OF_LAST"};
+  return kNames[static_cast<size_t>(last_axis)];
+}
+
+std::string_view Name(KinkPolicy policy) {
+  constexpr std::string_view kNames[] = {"LEAST_NORM", "AVERAGE", "ACTIVE"};
+  return kNames[static_cast<size_t>(policy)];
+}
+
+std::string_view Name(Reduction reduction) {
+  constexpr std::string_view kNames[] = {"MEAN", "SUM", "NONE"};
+  return kNames[static_cast<size_t>(reduction)];
+}
+
+std::string_view Name(EmptyPolicy policy) {
+  constexpr std::string_view kNames[] = {"ZERO", "NAN_VALUE"};
+  return kNames[static_cast<size_t>(policy)];
+}
+
 }  // namespace lossd

@@ -42,7 +42,7 @@ struct Options {
   NonFinitePolicy non_finite_policy = NonFinitePolicy::kPropagate;
   double label_smoothing = 0;
   std::optional<int64_t> ignore_index = std::nullopt;
-  std::optional<int64_t> axis = std::nullopt;       // class axis of the row losses
+  std::optional<int64_t> axis = std::nullopt;                    // class axis of the row losses
   std::optional<std::vector<int64_t>> item_axes = std::nullopt;  // axes that make an item of the region losses
 };
 

@@ -9,8 +9,11 @@ namespace lossd {
 // What a run of items adds up to.
 struct Partial {
   double sum = 0;           // of weight * value
-  double weight_sum = 0;    // of the weights of the items that are not masked
-  int64_t valid_count = 0;  // items that are not masked
+  double weight_sum = 0;    // of the weights of the items that are not left out
+  int64_t valid_count = 0;  // items that are not left out
+  double terms = 0;         // of them, terms of their values (Extra::kTerms)
+  int64_t nonzero = 0;      // of them, items with a value above 0
+  double extra = 0;         // sum of what a kernel reports beside (Extra::kMean)
 };
 
 // Adds the items of `from`, which come behind those of `into`.
@@ -18,6 +21,9 @@ inline void Merge(const Partial& from, Partial& into) {
   into.sum += from.sum;
   into.weight_sum += from.weight_sum;
   into.valid_count += from.valid_count;
+  into.terms += from.terms;
+  into.nonzero += from.nonzero;
+  into.extra += from.extra;
 }
 
 // Sums in double over 16 virtual lanes: item i goes to lane i % 16 on every instruction set, and the lanes are added

@@ -12,7 +12,9 @@ namespace lossd {
 namespace {
 
 constexpr std::span<const Loss> (*kTopics[])() = {
-    BoxLosses, ClassificationLosses, DivergenceLosses, LikelihoodLosses, MarginLosses, MetricLosses, PreferenceLosses, RankingLosses, RegressionLosses, RegularizerLosses, RobustLosses, SegmentationLosses, SequenceLosses};
+    BoxLosses,    ClassificationLosses, DivergenceLosses, LikelihoodLosses, MarginLosses,
+    MetricLosses, PreferenceLosses,     RankingLosses,    RegressionLosses, RegularizerLosses,
+    RobustLosses, SegmentationLosses,   SequenceLosses};
 
 // Names are compared without case and separators: "BCEWithLogitsLoss", "bce_with_logits_loss".
 std::string Fold(std::string_view name) {

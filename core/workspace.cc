@@ -1,8 +1,7 @@
-#include <algorithm>
-#include <cstdint>
-#include <new>
-
 #include "core/workspace.h"
+
+#include <algorithm>
+#include <new>
 
 namespace lossd {
 namespace {
@@ -14,9 +13,14 @@ class Cut {
  public:
   explicit Cut(std::byte* base) : base_(base) {}
   std::byte* Take(size_t bytes) {
+    if (bytes == 0) return nullptr;
     std::byte* run = base_ == nullptr ? nullptr : base_ + used_;
     used_ += (bytes + kAlign - 1) / kAlign * kAlign;
     return run;
+  }
+  template <class T>
+  T* Take(size_t count) {
+    return reinterpret_cast<T*>(Take(count * sizeof(T)));
   }
   size_t used() const { return used_; }
 
@@ -26,42 +30,55 @@ class Cut {
 };
 
 // The same cuts for counting and for handing out, so that the two cannot differ.
-size_t Lay(const Problem& problem, size_t items, std::byte* base, Workspace* workspace) {
-  const size_t elements = items * problem.width;
-  const bool labels = problem.loss.family == Family::kRowWithIndex;
-  const size_t targets = labels ? items : elements;
+size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns& workspace) {
   Cut cut(base);
-  std::byte* const prediction = cut.Take(elements * SizeOf(problem.dtype));
-  std::byte* const raw = cut.Take(targets * SizeOf(problem.y_true.dtype()));
-  std::byte* const target = cut.Take(labels ? 0 : elements * SizeOf(problem.dtype));
-  std::byte* const label = cut.Take(labels ? items * sizeof(int32_t) : 0);
-  std::byte* const value = cut.Take(items * SizeOf(problem.dtype));
-  const bool weighted = problem.sample_weight.has_value() || problem.mask.has_value();
-  std::byte* const weights = cut.Take(weighted ? items * sizeof(double) : 0);
-  std::byte* const weights_raw = cut.Take(problem.sample_weight.has_value() ? items * sizeof(double) : 0);
-  std::byte* const mask_raw = cut.Take(problem.mask.has_value() ? items : 0);
-  if (workspace != nullptr) {
-    workspace->prediction = prediction;
-    workspace->target = target;
-    workspace->raw = raw;
-    workspace->labels = reinterpret_cast<int32_t*>(label);
-    workspace->value = value;
-    workspace->weights = reinterpret_cast<double*>(weights);
-    workspace->weights_raw = weights_raw;
-    workspace->mask_raw = mask_raw;
+  const size_t element = SizeOf(problem.arithmetic);
+  const size_t elements = problem.kernel_items(items) * (problem.elementwise() ? 1 : problem.width);
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    const BoundInput& input = problem.inputs[i];
+    WorkspaceRuns::PerInput& per_input = workspace.inputs[i];
+    if (!input.view) continue;
+    const size_t own = input.per_class ? std::max(elements, input.width)
+                       : input.shared  ? input.width
+                                       : problem.kernel_items(items) * input.width;
+    per_input.raw = cut.Take(own * SizeOf(input.view->dtype()));
+    per_input.converted = cut.Take(own * (input.integer ? std::max(element, sizeof(int32_t)) : element));
+    if (input.wanted && !WritesInPlace(problem, i)) per_input.slope = cut.Take(own * element);
   }
+  workspace.expanded = cut.Take(problem.target.expand ? elements * element : 0);
+  workspace.value = cut.Take(std::max(items, problem.kernel_items(items)) * element);
+  workspace.curvature = cut.Take(problem.hessian_diagonal ? elements * element : 0);
+  workspace.extra = cut.Take<double>(problem.contract().extra != Extra::kNone ? items : 0);
+  const bool factored = problem.element_factors();
+  workspace.weights = cut.Take<double>(problem.weighted() ? items : 0);
+  workspace.kept = cut.Take<uint8_t>(problem.weighted() ? items : 0);
+  const bool factors = problem.upstream || factored || problem.batch();
+  workspace.factors = cut.Take<double>(!factors ? 0 : factored ? elements : items);
+  workspace.folded = cut.Take<double>(factored ? items : 0);
+  workspace.per_element = cut.Take<double>(factored ? elements : 0);
+  workspace.weights_raw =
+      cut.Take(std::max(problem.weighted() || factors ? items : 0, factored ? elements : 0) * sizeof(double));
+  workspace.scratch = cut.Take<double>(problem.scratch);
   return cut.used();
 }
 
 }  // namespace
 
-size_t Workspace::Bytes(const Problem& problem, size_t items_per_block) {
-  return Lay(problem, items_per_block, nullptr, nullptr);
+bool WritesInPlace(const Problem& problem, size_t input) {
+  const BoundInput& bound = problem.inputs[input];
+  return bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
+         !(input == 0 && !problem.class_mask.empty());
 }
 
-Workspace::Workspace(const Problem& problem, size_t items_per_block)
-    : memory_(static_cast<std::byte*>(::operator new (Bytes(problem, items_per_block), std::align_val_t{kAlign}))) {
-  Lay(problem, items_per_block, memory_, this);
+size_t Workspace::Bytes(const Problem& problem, size_t items_per_block) {
+  WorkspaceRuns counted;
+  return Lay(problem, items_per_block, nullptr, counted);
+}
+
+Workspace::Workspace(const Problem& problem, size_t items_per_block) {
+  const size_t bytes = Bytes(problem, items_per_block);
+  memory_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlign}));
+  Lay(problem, items_per_block, memory_, *this);
 }
 
 Workspace::~Workspace() { ::operator delete (memory_, std::align_val_t{kAlign}); }

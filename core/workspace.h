@@ -1,6 +1,7 @@
 // The scratch of one worker, known in bytes before anything is allocated.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -8,9 +9,30 @@
 
 namespace lossd {
 
-// Where blocks are gathered that straddle segments, and where values and weights of a block stay. Every run is aligned
-// to 64 bytes; a run that the problem has no use for is empty.
-class Workspace {
+// Where blocks are gathered that straddle segments, where inputs are converted to the dtype of the arithmetic, and
+// where values and weights of a block stay. Every run is aligned to 64 bytes; a run that the problem has no use for is
+// null. Letters: I items of a block, E its elements in the first input, K_i elements of an item in input i.
+struct WorkspaceRuns {
+  struct PerInput {
+    std::byte* raw = nullptr;        // [I, K_i] as sent, where segments must be gathered
+    std::byte* converted = nullptr;  // [I, K_i] of the arithmetic, or int32
+    std::byte* slope = nullptr;      // [I, K_i] of the arithmetic; null where the kernel writes into the output
+  };
+  std::array<PerInput, kMaxInputs> inputs{};
+  std::byte* expanded = nullptr;     // [E], class indices as rows
+  std::byte* value = nullptr;        // [I], of the elementwise losses [E]
+  std::byte* curvature = nullptr;    // [E]
+  double* extra = nullptr;           // [I]
+  double* weights = nullptr;         // [I]
+  uint8_t* kept = nullptr;           // [I], 0: left out
+  double* factors = nullptr;         // [I], weights times upstream; [E] where elements have factors
+  double* folded = nullptr;          // [I], values of items folded from their elements
+  double* per_element = nullptr;     // [E], weights of the elements
+  std::byte* weights_raw = nullptr;  // [E] as sent
+  double* scratch = nullptr;
+};
+
+class Workspace : public WorkspaceRuns {
  public:
   static size_t Bytes(const Problem& problem, size_t items_per_block);
 
@@ -19,18 +41,13 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace();
 
-  std::byte* prediction;   // items * width elements
-  std::byte* target;       // as many, after conversion to the dtype of the arithmetic
-  std::byte* raw;          // the target or labels as sent, where they must be gathered before they are converted
-  int32_t* labels;         // items
-  std::byte* value;        // items
-  double* weights;         // items
-  std::byte* weights_raw;  // items, as sent
-  std::byte* mask_raw;     // items
-  const std::byte* mask = nullptr;  // the mask bytes of the current block, in mask_raw or where they lie
+  bool shared_loaded = false;  // the inputs that are the same for all blocks
 
  private:
   std::byte* memory_;
 };
+
+// True where the kernel's slopes of input i can go straight to the output: same dtype, same order, nothing left out.
+bool WritesInPlace(const Problem& problem, size_t input);
 
 }  // namespace lossd

@@ -67,13 +67,13 @@ constexpr Param Flag(std::string_view name, bool fallback, std::string_view summ
 
 // What the elements of an input are.
 enum class Content : uint8_t {
-  kNumbers,       // floating point (integers are converted)
-  kIndex,         // integers in [0, size of the axis `bound`)
-  kIndexOrPad,    // integers in [-1, size of the axis `bound`); -1 stands for nothing
-  kCount,         // integers in [0, size of the axis `bound`]
-  kPrefixIndex,   // per item a run of integers, of which the first as many as the kCount input `counted_by` says (all,
-                  // where it is absent) are in [0, size of the axis `bound`)
-  kBool,          // BOOL or U8; kernels see 0 or 1
+  kNumbers,      // floating point (integers are converted)
+  kIndex,        // integers in [0, size of the axis `bound`)
+  kIndexOrPad,   // integers in [-1, size of the axis `bound`); -1 stands for nothing
+  kCount,        // integers in [0, size of the axis `bound`]
+  kPrefixIndex,  // per item a run of integers, of which the first as many as the kCount input `counted_by` says (all,
+                 // where it is absent) are in [0, size of the axis `bound`)
+  kBool,         // BOOL or U8; kernels see 0 or 1
 };
 
 // One named tensor. Its shape is written in letters, one an axis: "..." stands for the axes of the items, equal letters
@@ -86,8 +86,8 @@ struct Input {
   char bound = 'C';
   bool differentiable = false;
   bool optional = false;
-  double fallback = 0;        // of an optional kNumbers input of the items' shape, or per class
-  Interval domain = kReal;    // a closed end is checked item by item: outside it the item is NaN
+  double fallback = 0;      // of an optional kNumbers input of the items' shape, or per class
+  Interval domain = kReal;  // a closed end is checked item by item: outside it the item is NaN
   std::string_view summary = {};
   std::string_view counted_by = {};
 };
@@ -118,7 +118,7 @@ struct Setting {
 };
 struct Bundle {
   Convention convention = Convention::kLossd;
-  std::optional<InputKind> input_kind = std::nullopt;  // what the library assumes where the call does not say
+  std::optional<InputKind> input_kind = std::nullopt;    // what the library assumes where the call does not say
   std::optional<ClipPolicy> clip_policy = std::nullopt;  // for probabilities
   std::optional<Divisor> divisor = std::nullopt;
   std::optional<LastAxis> last_axis = std::nullopt;
@@ -138,9 +138,9 @@ struct Example {
   List<double, 12> gradient;  // with respect to the first input
   double digits = 6;          // decimal digits to which the origin gives its numbers
   Form form = {};
-  List<double, kMaxParams> params = {};           // in contract order; empty: the defaults
-  List<List<double, 12>, 4> others = {};          // required inputs beside the first and y_true, in contract order
-  List<int64_t, 4> shape = {};                    // of the first input; default: one axis
+  List<double, kMaxParams> params = {};   // in contract order; empty: the defaults
+  List<List<double, 12>, 4> others = {};  // required inputs beside the first and y_true, in contract order
+  List<int64_t, 4> shape = {};            // of the first input; default: one axis
 };
 
 // Largest error per item inside the domains, in units in the last place of the exact result.
@@ -199,18 +199,18 @@ struct Contract {
   // units of the part that the target makes. Hard targets (0, 1, one-hot) have no such cancellation here.
   bool soft_targets_cancel = false;
 
-  List<Bundle, 3> conventions = {};     // the libraries that have this loss
+  List<Bundle, 3> conventions = {};  // the libraries that have this loss
   Smoothing smoothing = Smoothing::kNone;
-  bool class_weights = false;           // class_weight multiplies the target's classes (or the item of a label)
-  bool class_mask = false;              // class_mask takes classes out of the softmax
-  bool has_kinks = false;               // reads the kink policy
-  bool curvature = false;               // writes the diagonal of the Hessian
+  bool class_weights = false;              // class_weight multiplies the target's classes (or the item of a label)
+  bool class_mask = false;                 // class_mask takes classes out of the softmax
+  bool has_kinks = false;                  // reads the kink policy
+  bool curvature = false;                  // writes the diagonal of the Hessian
   Reduction reduction = Reduction::kMean;  // the default
-  std::string_view label_encoding = {};  // name of the choice param {"signed", "binary", "auto"} that reads y_true
-  std::string_view dense_twin = {};      // loss that reads a row of targets where this one reads an index
+  std::string_view label_encoding = {};    // name of the choice param {"signed", "binary", "auto"} that reads y_true
+  std::string_view dense_twin = {};        // loss that reads a row of targets where this one reads an index
   Extra extra = Extra::kNone;
   std::string_view extra_name = {};
-  bool checks_nan_itself = false;        // sequences: what lies behind an item's length is not looked at
+  bool checks_nan_itself = false;  // sequences: what lies behind an item's length is not looked at
 
   // Index of an input or parameter by name; size() where there is none.
   constexpr size_t InputIndex(std::string_view wanted) const {

@@ -24,22 +24,23 @@ class Dims {
 // What a kernel sees: whole items, contiguous. Inputs and slopes are in the contract's order.
 template <class T>
 struct Block {
-  size_t items = 0;            // N
-  size_t width = 1;            // K, elements of an item in the first input
+  size_t items = 0;  // N
+  size_t width = 1;  // K, elements of an item in the first input
   const Dims* dims = nullptr;
-  std::array<const T*, kMaxInputs> in{};             // [N, K_i], or the whole of a shared one; any alignment; null: absent
-  std::array<const int32_t*, kMaxInputs> index{};    // the same for integers
-  std::array<size_t, kMaxInputs> widths{};           // K_i, elements of an item; of all where shared
+  std::array<const T*, kMaxInputs> in{};  // [N, K_i], or the whole of a shared one; any alignment; null: absent
+  std::array<const int32_t*, kMaxInputs> index{};  // the same for integers
+  std::array<size_t, kMaxInputs> widths{};         // K_i, elements of an item; of all where shared
   const double* upstream = nullptr;  // kBatch, with slopes: [N], what the slope of each value is multiplied by
   T* value = nullptr;                // out [N]
-  std::array<T*, kMaxInputs> slope{};  // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
-  T* curvature = nullptr;              // out [N, K], second derivatives with respect to the first input; null: not wanted
-  double* extra = nullptr;             // out [N] where the contract has one
-  double* scratch = nullptr;           // FormKernels::scratch doubles
+  std::array<T*, kMaxInputs>
+      slope{};                // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
+  T* curvature = nullptr;     // out [N, K], second derivatives with respect to the first input; null: not wanted
+  double* extra = nullptr;    // out [N] where the contract has one
+  double* scratch = nullptr;  // FormKernels::scratch doubles
 };
 
 // What a call sets: parameters in contract order, the subgradient of max(z, 0) at z = 0, clip edges.
-struct Call {
+struct KernelCall {
   std::span<const double> params;
   double kink = 0;
   double clip_low = 0, clip_high = 1;  // edges of ClipPolicy::kKeras, rounded to the dtype that Keras computes in
@@ -48,18 +49,18 @@ struct Call {
 // Writes unweighted, unreduced values and slopes. Cannot fail; NaN in an item gives NaN out for that item alone.
 // Thread-safe.
 template <class T>
-using Kernel = void (*)(const Call& call, const Block<T>& block);
+using Kernel = void (*)(const KernelCall& call, const Block<T>& block);
 
 struct FormKernels {
   Form form;
-  Kernel<float> f32;   // null: the loss is computed in double whatever its inputs are
+  Kernel<float> f32;  // null: the loss is computed in double whatever its inputs are
   Kernel<double> f64;
   size_t (*scratch)(const Dims& dims, size_t width);  // doubles that f64 needs in Block::scratch; null: none
 };
 
 struct Loss {
   const Contract* contract;
-  std::span<const FormKernels> forms;  // in the contract's order
+  std::span<const FormKernels> forms;                                       // in the contract's order
   double (*finish)(std::span<const double> params, double mean) = nullptr;  // Extra::kMean
 };
 

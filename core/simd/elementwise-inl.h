@@ -16,8 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// A value and its derivatives, lane by lane: slope[i] with respect to input i of the contract, and the second derivative
-// with respect to the first. What a contract does not promise may be left out.
+// A value and its derivatives, lane by lane: slope[i] with respect to input i of the contract, and the second
+// derivative with respect to the first. What a contract does not promise may be left out.
 template <class V, size_t kInputs = 1>
 struct Local {
   V value;
@@ -40,7 +40,8 @@ HWY_INLINE V Step(D d, V z, double kink) {
   return hn::IfThenElse(hn::Gt(z, hn::Zero(d)), C(d, 1.0), at_zero);
 }
 
-// Lanes that are NaN or outside an interval. Closed ends only: an open end is an infinity, which the arithmetic handles.
+// Lanes that are NaN or outside an interval. Closed ends only: an open end is an infinity, which the arithmetic
+// handles.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE hn::Mask<D> Outside(D d, const Interval& domain, V x) {
   hn::Mask<D> outside = hn::IsNaN(x);
@@ -55,7 +56,7 @@ HWY_INLINE hn::Mask<D> Outside(D d, const Interval& domain, V x) {
 template <class L, Form kForm>
 struct Elementwise {
   template <class T>
-  static void Run(const Call& call, const Block<T>& block) {
+  static void Run(const KernelCall& call, const Block<T>& block) {
     bool others = block.curvature != nullptr;
     for (size_t i = 1; i < kInputs; ++i) others |= block.slope[i] != nullptr;
     if (others) return Loop<T, kAll>(Bind<L>(call), block);

@@ -37,16 +37,16 @@ class Item {
 
   const Form& form() const { return form_; }
   size_t dim(char letter) const { return dims_[letter]; }
-  size_t width() const { return size_[0]; }              // elements of the first input
-  size_t size(size_t i) const { return size_[i]; }       // elements of input i
-  const double* in(size_t i) const { return in_[i]; }    // null: absent, or integers
+  size_t width() const { return size_[0]; }            // elements of the first input
+  size_t size(size_t i) const { return size_[i]; }     // elements of input i
+  const double* in(size_t i) const { return in_[i]; }  // null: absent, or integers
   const int32_t* index(size_t i) const { return index_[i]; }
-  double* slope(size_t i) const { return slope_[i]; }    // null: not wanted. Every element must be written otherwise.
-  double* curvature() const { return curvature_; }       // the same
-  double* value() const { return value_; }               // batch losses: [N]
-  const double* upstream() const { return upstream_; }   // batch losses: [N], where any slope is wanted
+  double* slope(size_t i) const { return slope_[i]; }   // null: not wanted. Every element must be written otherwise.
+  double* curvature() const { return curvature_; }      // the same
+  double* value() const { return value_; }              // batch losses: [N]
+  const double* upstream() const { return upstream_; }  // batch losses: [N], where any slope is wanted
   double* extra() const { return extra_; }
-  double* scratch() const { return scratch_; }           // L::Scratch(dims, width) doubles, undefined
+  double* scratch() const { return scratch_; }  // L::Scratch(dims, width) doubles, undefined
   bool wants_slopes() const {
     return std::any_of(slope_.begin(), slope_.end(), [](const double* s) { return s != nullptr; });
   }
@@ -80,7 +80,7 @@ HWY_INLINE bool Sound(const double* x, size_t n, const Interval& domain) {
 template <class L, Form kForm>
 struct Items {
   template <class T>
-  static void Run(const Call& call, const Block<T>& block) {
+  static void Run(const KernelCall& call, const Block<T>& block) {
     constexpr const Contract& kContract = L::kContract;
     constexpr size_t kInputs = kContract.inputs.size();
     constexpr bool kWhole = kContract.family == Family::kBatch;

@@ -28,10 +28,12 @@ struct Losses {};
 // Builds an L from a call. The members of L are its parameters in contract order, then `kink` where the contract says
 // has_kinks, then `clip_low, clip_high` where L says kClips.
 template <class L>
-concept Clips = requires { L::kClips; };
+concept Clips = requires {
+  L::kClips;
+};
 
 template <class L, size_t... I>
-HWY_INLINE L Bind([[maybe_unused]] const Call& call, std::index_sequence<I...>) {
+HWY_INLINE L Bind([[maybe_unused]] const KernelCall& call, std::index_sequence<I...>) {
   if constexpr (Clips<L> && L::kContract.has_kinks) {
     return L{call.params[I]..., call.kink, call.clip_low, call.clip_high};
   } else if constexpr (Clips<L>) {
@@ -43,18 +45,24 @@ HWY_INLINE L Bind([[maybe_unused]] const Call& call, std::index_sequence<I...>) 
   }
 }
 template <class L>
-HWY_INLINE L Bind(const Call& call) {
+HWY_INLINE L Bind(const KernelCall& call) {
   return Bind<L>(call, std::make_index_sequence<L::kContract.params.size()>());
 }
 
 // A native loss has kernels for float and double; any other is computed in double whatever its inputs are.
 template <class L>
-concept Native = requires { L::kNative; };
+concept Native = requires {
+  L::kNative;
+};
 
 template <class L>
-concept HasScratch = requires(const Dims& dims) { L::Scratch(dims, size_t{}); };
+concept HasScratch = requires(const Dims& dims) {
+  L::Scratch(dims, size_t{});
+};
 template <class L>
-concept HasFinish = requires(std::span<const double> params) { L::Finish(params, 0.0); };
+concept HasFinish = requires(std::span<const double> params) {
+  L::Finish(params, 0.0);
+};
 
 // A constant in the element type of d.
 template <class D>

@@ -61,12 +61,12 @@ HWY_INLINE void FillRow(T value, size_t n, T* out) {
 }
 
 // A native row loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and,
-// where kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers NaN
-// throughout.
+// where kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers
+// NaN throughout.
 template <class L, Form kForm>
 struct NativeRows {
   template <class T>
-  static void Run(const Call& call, const Block<T>& block) {
+  static void Run(const KernelCall& call, const Block<T>& block) {
     if (block.slope[0] != nullptr) {
       Loop<T, true>(Bind<L>(call), block);
     } else {

@@ -1,4 +1,5 @@
-// Negative log-likelihoods of a distribution whose parameters are predicted. Add a loss: include it, name it in Members.
+// Negative log-likelihoods of a distribution whose parameters are predicted. Add a loss: include it, name it in
+// Members.
 #include "core/simd/targets.h"
 // Above Highway.
 #include "core/losses/topics.h"

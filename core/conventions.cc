@@ -1,0 +1,193 @@
+#include "core/conventions.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/errors.h"
+
+namespace lossd {
+namespace {
+
+using Params = std::array<double, kMaxParams>;
+
+absl::StatusOr<double> ToNumber(const Contract& contract, const Param& param, const ParamValue& given) {
+  if (!param.is_choice()) {
+    const double* const number = std::get_if<double>(&given);
+    if (number == nullptr) return error::ParamNotANumber(contract.name, param);
+    if (!param.domain.Contains(*number)) return error::ParamOutOfDomain(contract.name, param, *number);
+    return *number;
+  }
+  std::string_view word;
+  if (const bool* const flag = std::get_if<bool>(&given)) word = *flag ? "true" : "false";
+  if (const std::string* const text = std::get_if<std::string>(&given)) word = *text;
+  const auto* const found = std::find(param.choices.begin(), param.choices.end(), word);
+  if (found == param.choices.end()) return error::ParamNotAChoice(contract.name, param, word);
+  return static_cast<double>(found - param.choices.begin());
+}
+
+absl::StatusOr<Params> ResolveParams(const Contract& contract, const Bundle* bundle, const Request& request) {
+  Params params{};
+  std::array<bool, kMaxParams> seen{};
+  for (size_t i = 0; i < contract.params.size(); ++i) params[i] = contract.params[i].fallback;
+  if (bundle != nullptr) {
+    for (const Setting& setting : bundle->params) params[contract.ParamIndex(setting.param)] = setting.value;
+  }
+  for (const auto& [name, value] : request.params) {
+    const size_t i = contract.ParamIndex(name);
+    if (i == contract.params.size()) {
+      std::vector<std::string_view> known;
+      for (const Param& p : contract.params) known.push_back(p.name);
+      return error::UnknownParam(contract.name, name, known);
+    }
+    if (seen[i]) return error::RepeatedParam(contract.name, name);
+    seen[i] = true;
+    const absl::StatusOr<double> number = ToNumber(contract, contract.params[i], value);
+    if (!number.ok()) return number.status();
+    params[i] = *number;
+  }
+  return params;
+}
+
+bool Takes(const Contract& contract, InputKind kind, ClipPolicy policy) {
+  return std::any_of(contract.forms.begin(), contract.forms.end(), [&](const Form& form) {
+    return form == Form{kind, policy};
+  });
+}
+
+// The form that the options, the name and the convention ask for.
+absl::StatusOr<const FormKernels*> ResolveForm(const ResolvedLoss& resolved, const Bundle* bundle,
+                                               const Request& request) {
+  const Contract& contract = *resolved.loss.contract;
+  const Options& options = request.options;
+  InputKind kind = options.input_kind;
+  if (resolved.implied != InputKind::kUnspecified) {
+    if (kind != InputKind::kUnspecified && kind != resolved.implied) {
+      return error::InputKindConflict(request.loss, resolved.implied, kind);
+    }
+    kind = resolved.implied;
+  }
+  if (kind == InputKind::kUnspecified && bundle != nullptr) {
+    const InputKind assumed = options.convention == Convention::kKeras ? InputKind::kProbabilities : kind;
+    kind = bundle->input_kind.value_or(
+        Takes(contract, assumed, ClipPolicy::kNone) || Takes(contract, assumed, ClipPolicy::kKeras) ? assumed : kind);
+  }
+  if (kind == InputKind::kUnspecified && contract.forms.size() == 1) kind = contract.forms[0].input_kind;
+  if (kind == InputKind::kUnspecified && contract.forms[0].input_kind != kind) return error::InputKindMissing(contract);
+  ClipPolicy clip = ClipPolicy::kNone;
+  if (bundle != nullptr) {
+    const ClipPolicy usual = options.convention == Convention::kKeras ? ClipPolicy::kKeras : ClipPolicy::kNone;
+    clip = bundle->clip_policy.value_or(usual);
+    if (!Takes(contract, kind, clip)) clip = ClipPolicy::kNone;
+  }
+  clip = options.clip_policy.value_or(clip);
+  for (const FormKernels& kernels : resolved.loss.forms) {
+    if (kernels.form == Form{kind, clip}) return &kernels;
+  }
+  return error::FormNotAccepted(contract, kind, clip);
+}
+
+absl::Status CheckApplicable(const Contract& contract, const Request& request) {
+  const Options& options = request.options;
+  const auto refuse = [&](bool given, std::string_view field, std::string_view reason) {
+    return given ? error::NotApplicable(field, contract.name, reason) : absl::OkStatus();
+  };
+  const size_t y_true = contract.InputIndex("y_true");
+  const bool indexed = y_true < contract.inputs.size() && contract.inputs[y_true].content == Content::kIndex;
+  const bool elementwise = contract.family == Family::kElementwise;
+  for (const absl::Status& status : {
+           refuse(options.last_axis && *options.last_axis != LastAxis::kKeep && !elementwise, "options.last_axis",
+                  "which is no elementwise loss"),
+           refuse(options.label_smoothing != 0 && contract.smoothing == Smoothing::kNone, "options.label_smoothing",
+                  "whose targets are no probabilities"),
+           refuse(options.ignore_index && !indexed, "options.ignore_index", "whose y_true holds no class indices"),
+           refuse(options.axis && *options.axis != -1 && contract.family != Family::kRow, "options.axis",
+                  "which has no class axis"),
+           refuse(options.item_axes.has_value() && contract.family != Family::kRegion, "options.item_axes",
+                  "whose items are not regions"),
+           refuse(options.kink_policy && *options.kink_policy != KinkPolicy::kLeastNorm && !contract.has_kinks,
+                  "options.kink_policy", "which has no kink with a choice"),
+           refuse(options.divisor == Divisor::kTerms && contract.extra != Extra::kTerms, "options.divisor",
+                  "whose items are not sums of terms: TERMS"),
+           refuse(request.element_weight && !elementwise, "element_weight", "which is no elementwise loss"),
+           refuse(request.class_weight && !contract.class_weights &&
+                      contract.InputIndex("class_weight") == contract.inputs.size(),
+                  "class_weight", "which is no sum over classes"),
+           refuse(request.class_mask && !contract.class_mask, "class_mask", "which has no softmax over classes"),
+       }) {
+    if (!status.ok()) return status;
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    return error::BadLabelSmoothing(options.label_smoothing);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDivisor(const Options& options, Reduction reduction) {
+  if (reduction != Reduction::kMean && (options.divisor || options.normalizer)) return error::DivisorWithoutMean();
+  if (options.divisor && options.normalizer) return error::NormalizerAndDivisor();
+  if (options.normalizer && !(*options.normalizer > 0 && std::isfinite(*options.normalizer))) {
+    return error::BadNormalizer(*options.normalizer);
+  }
+  return absl::OkStatus();
+}
+
+double Subgradient(KinkPolicy policy) {
+  switch (policy) {
+    case KinkPolicy::kLeastNorm:
+      return 0;
+    case KinkPolicy::kAverage:
+      return 0.5;
+    case KinkPolicy::kActive:
+      return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request& request) {
+  const Contract& contract = *loss.loss.contract;
+  const Options& options = request.options;
+  const Convention convention = options.convention;
+  const Bundle* bundle = nullptr;
+  if (convention != Convention::kLossd) {
+    bundle = std::find_if(contract.conventions.begin(), contract.conventions.end(),
+                          [&](const Bundle& b) { return b.convention == convention; });
+    if (bundle == contract.conventions.end()) return error::NoSuchConvention(contract, convention);
+  }
+  if (absl::Status s = CheckApplicable(contract, request); !s.ok()) return s;
+  const absl::StatusOr<const FormKernels*> kernels = ResolveForm(loss, bundle, request);
+  if (!kernels.ok()) return kernels.status();
+  const absl::StatusOr<Params> params = ResolveParams(contract, bundle, request);
+  if (!params.ok()) return params.status();
+
+  // The caller, then the bundle of this loss, then what the library does everywhere, then our default.
+  static constexpr Bundle kNone;
+  const Bundle& of = bundle == nullptr ? kNone : *bundle;
+  const bool averages = convention == Convention::kKeras || convention == Convention::kOptax;
+  const Reduction usual = convention == Convention::kOptax ? Reduction::kNone : contract.reduction;
+  Resolved resolved{.kernels = *kernels,
+                    .params = *params,
+                    .reduction = options.reduction.value_or(of.reduction.value_or(usual)),
+                    .divisor = options.divisor.value_or(of.divisor.value_or(Divisor::kCount)),
+                    .normalizer = options.normalizer,
+                    .last_axis = LastAxis::kKeep,
+                    .kink = 0,
+                    .empty_policy = options.empty_policy.value_or(
+                        convention == Convention::kTorch ? EmptyPolicy::kNan : EmptyPolicy::kZero),
+                    .axis = options.axis,
+                    .whole_batch_item = of.whole_batch_item && !options.item_axes};
+  if (contract.family == Family::kElementwise) {
+    const bool folds = convention == Convention::kKeras && contract.inputs.size() > 1;
+    resolved.last_axis = options.last_axis.value_or(of.last_axis.value_or(folds ? LastAxis::kMean : LastAxis::kKeep));
+  }
+  if (contract.has_kinks) {
+    resolved.kink = Subgradient(options.kink_policy.value_or(
+        of.kink_policy.value_or(averages ? KinkPolicy::kAverage : KinkPolicy::kLeastNorm)));
+  }
+  if (!resolved.axis && of.axis) resolved.axis = *of.axis;
+  if (absl::Status s = CheckDivisor(options, resolved.reduction); !s.ok()) return s;
+  return resolved;
+}
+
+}  // namespace lossd
