@@ -83,6 +83,9 @@ HWY_INLINE Term Power(const Term& a, double power) {
   return Chain(y, power * y / a.v, a);
 }
 
+// Share of a new mean in the running mean of the wiou losses.
+inline constexpr double kWiouMomentum = 0.01;
+
 // What every contract of this topic has. BoxFormat: the choices of box_format.
 enum BoxFormat { kXyxy, kXywh, kCxcywh, kYxyx };
 inline constexpr Param kBoxFormat =
@@ -151,6 +154,7 @@ struct Span {
     truth_rest = with((t[hi] - top) + (bottom - t[lo]), lo_inside, -hi_inside);
     around = with(std::max(p[hi], t[hi]) - std::min(p[lo], t[lo]), lo_inside - 1, 1 - hi_inside);
     if (around.v <= 0) around = {};
+    offset = with(p[lo] - t[lo], 1, 0);
     shift = with(((p[lo] - t[lo]) + (p[hi] - t[hi])) / 2, .5, .5);
     growth = proper ? with((p[hi] - t[hi]) - (p[lo] - t[lo]), -1, 1) : pred;
     if (!proper) growth.v -= truth;
@@ -164,6 +168,7 @@ struct Span {
   Term overlap;  // of their intersection; minus the gap where there is none
   Term pred_rest, truth_rest;
   Term around;  // of the box around both
+  Term offset;  // from the lower end of the true one to that of the predicted one
   Term shift;   // from the true centre to the predicted one
   Term growth;  // pred - truth
 };
@@ -215,7 +220,13 @@ struct Boxes {
       both.v += x.truth;
       rest = rest - both * y.overlap;
     }
-    return rest / area;
+    Term share = rest / area;
+    if (iou.v == 0 && 2 * rest.v > area.v) {  // mostly empty: the slope of 1 - U / A_c has the smaller terms
+      Term covered = x.pred * y.pred;
+      covered.v += x.truth * y.truth;
+      share.d = (-(covered / area)).d;
+    }
+    return share;
   }
 
   // v = 4/pi^2 (atan(W/H) - atan(w/h))^2, the difference of the aspects; 0 where a box is a point.
@@ -242,6 +253,23 @@ struct Boxes {
   Term iou, gap;  // I / U and 1 - I / U
   Term distance;  // squared distance of the centres by c^2
 };
+
+// ln IoU, also near 1. REQUIRES: IoU > 0.
+HWY_INLINE double LogIou(const Boxes& boxes) {
+  return boxes.gap.v < .5 ? Log1pScalar(-boxes.gap.v) : LogScalar(boxes.iou.v);
+}
+// IoU^power, and 1 - IoU^power without cancellation, for power > 0; no slope where IoU = 0 unless power is 1.
+HWY_INLINE Term PowerOfIou(const Boxes& boxes, double power) {
+  if (boxes.iou.v == 0) return power == 1 ? boxes.iou : Term{};
+  const double y = ExpScalar(power * LogIou(boxes));
+  return Chain(y, power * y / boxes.iou.v, boxes.iou);
+}
+HWY_INLINE Term OneMinusPowerOfIou(const Boxes& boxes, double power) {
+  const Term y = PowerOfIou(boxes, power);
+  if (boxes.iou.v == 0) return Term{1, {}} - y;
+  const double minus = Scalar(power * LogIou(boxes), [](auto d, auto v) HWY_ATTR { return hn::Expm1(d, v); });
+  return {-minus, (-y).d};
+}
 
 // Value and slope of one item: fn(boxes) gives the loss as a Term. All these losses are free of scale, so that the
 // boxes are brought to coordinates of at most 1, by a power of two, and no product over- or underflows.

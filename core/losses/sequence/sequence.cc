@@ -8,6 +8,8 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
 #include "core/losses/sequence/ctc-inl.h"
+#include "core/losses/sequence/ctc_batch_cost-inl.h"
+#include "core/losses/sequence/rnnt-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -15,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using SequenceMembers = Losses<Ctc>;
+using SequenceMembers = Losses<Ctc, CtcBatchCost, Rnnt>;
 
 std::span<const Loss> SequenceTable() { return TableOf(SequenceMembers()); }
 
