@@ -54,6 +54,20 @@ bool Takes(const Contract& contract, InputKind kind, ClipPolicy policy) {
   });
 }
 
+// What a library assumes about y_pred where the call does not say. Keras: from_logits=False.
+InputKind UsualKind(const Contract& contract, const Bundle& bundle) {
+  if (bundle.input_kind) return *bundle.input_kind;
+  constexpr InputKind kProbabilities = InputKind::kProbabilities;
+  const bool has = Takes(contract, kProbabilities, ClipPolicy::kNone) || Takes(contract, kProbabilities, ClipPolicy::kKeras);
+  return bundle.convention == Convention::kKeras && has ? kProbabilities : InputKind::kUnspecified;
+}
+
+ClipPolicy UsualClip(const Contract& contract, const Bundle& bundle, InputKind kind) {
+  const bool keras = bundle.convention == Convention::kKeras;
+  const ClipPolicy clip = bundle.clip_policy.value_or(keras ? ClipPolicy::kKeras : ClipPolicy::kNone);
+  return Takes(contract, kind, clip) ? clip : ClipPolicy::kNone;
+}
+
 // The form that the options, the name and the convention ask for.
 absl::StatusOr<const FormKernels*> ResolveForm(const ResolvedLoss& resolved, const Bundle* bundle,
                                                const Request& request) {
@@ -66,20 +80,11 @@ absl::StatusOr<const FormKernels*> ResolveForm(const ResolvedLoss& resolved, con
     }
     kind = resolved.implied;
   }
-  if (kind == InputKind::kUnspecified && bundle != nullptr) {
-    const InputKind assumed = options.convention == Convention::kKeras ? InputKind::kProbabilities : kind;
-    kind = bundle->input_kind.value_or(
-        Takes(contract, assumed, ClipPolicy::kNone) || Takes(contract, assumed, ClipPolicy::kKeras) ? assumed : kind);
-  }
+  if (kind == InputKind::kUnspecified && bundle != nullptr) kind = UsualKind(contract, *bundle);
   if (kind == InputKind::kUnspecified && contract.forms.size() == 1) kind = contract.forms[0].input_kind;
   if (kind == InputKind::kUnspecified && contract.forms[0].input_kind != kind) return error::InputKindMissing(contract);
-  ClipPolicy clip = ClipPolicy::kNone;
-  if (bundle != nullptr) {
-    const ClipPolicy usual = options.convention == Convention::kKeras ? ClipPolicy::kKeras : ClipPolicy::kNone;
-    clip = bundle->clip_policy.value_or(usual);
-    if (!Takes(contract, kind, clip)) clip = ClipPolicy::kNone;
-  }
-  clip = options.clip_policy.value_or(clip);
+  const ClipPolicy usual = bundle == nullptr ? ClipPolicy::kNone : UsualClip(contract, *bundle, kind);
+  const ClipPolicy clip = options.clip_policy.value_or(usual);
   for (const FormKernels& kernels : resolved.loss.forms) {
     if (kernels.form == Form{kind, clip}) return &kernels;
   }
@@ -145,6 +150,29 @@ double Subgradient(KinkPolicy policy) {
 
 }  // namespace
 
+Options UsualOptions(const Contract& contract, const Bundle& bundle) {
+  const Convention convention = bundle.convention;
+  const bool averages = convention == Convention::kKeras || convention == Convention::kOptax;
+  const bool folds = convention == Convention::kKeras && contract.family == Family::kElementwise &&
+                     contract.inputs.size() > 1;  // a regulariser has no rows
+  Options usual{.convention = convention};
+  if (convention != Convention::kLossd) {
+    usual.input_kind = UsualKind(contract, bundle);
+    usual.clip_policy = UsualClip(contract, bundle, usual.input_kind);
+  }
+  usual.reduction =
+      bundle.reduction.value_or(convention == Convention::kOptax ? Reduction::kNone : contract.reduction);
+  usual.divisor = bundle.divisor.value_or(Divisor::kCount);
+  usual.last_axis = bundle.last_axis.value_or(folds ? LastAxis::kMean : LastAxis::kKeep);
+  usual.kink_policy = KinkPolicy::kLeastNorm;
+  if (contract.has_kinks) {
+    usual.kink_policy = bundle.kink_policy.value_or(averages ? KinkPolicy::kAverage : KinkPolicy::kLeastNorm);
+  }
+  usual.empty_policy = convention == Convention::kTorch ? EmptyPolicy::kNan : EmptyPolicy::kZero;
+  if (bundle.axis) usual.axis = *bundle.axis;
+  return usual;
+}
+
 absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request& request) {
   const Contract& contract = *loss.loss.contract;
   const Options& options = request.options;
@@ -161,31 +189,20 @@ absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request&
   const absl::StatusOr<Params> params = ResolveParams(contract, bundle, request);
   if (!params.ok()) return params.status();
 
-  // The caller, then the bundle of this loss, then what the library does everywhere, then our default.
+  // What the caller set wins over what the convention stands for.
   static constexpr Bundle kNone;
   const Bundle& of = bundle == nullptr ? kNone : *bundle;
-  const bool averages = convention == Convention::kKeras || convention == Convention::kOptax;
-  const Reduction usual = convention == Convention::kOptax ? Reduction::kNone : contract.reduction;
+  const Options usual = UsualOptions(contract, of);
   Resolved resolved{.kernels = *kernels,
                     .params = *params,
-                    .reduction = options.reduction.value_or(of.reduction.value_or(usual)),
-                    .divisor = options.divisor.value_or(of.divisor.value_or(Divisor::kCount)),
+                    .reduction = options.reduction.value_or(*usual.reduction),
+                    .divisor = options.divisor.value_or(*usual.divisor),
                     .normalizer = options.normalizer,
-                    .last_axis = LastAxis::kKeep,
-                    .kink = 0,
-                    .empty_policy = options.empty_policy.value_or(
-                        convention == Convention::kTorch ? EmptyPolicy::kNan : EmptyPolicy::kZero),
-                    .axis = options.axis,
+                    .last_axis = options.last_axis.value_or(*usual.last_axis),
+                    .kink = Subgradient(options.kink_policy.value_or(*usual.kink_policy)),
+                    .empty_policy = options.empty_policy.value_or(*usual.empty_policy),
+                    .axis = options.axis ? options.axis : usual.axis,
                     .whole_batch_item = of.whole_batch_item && !options.item_axes};
-  if (contract.family == Family::kElementwise) {
-    const bool folds = convention == Convention::kKeras && contract.inputs.size() > 1;
-    resolved.last_axis = options.last_axis.value_or(of.last_axis.value_or(folds ? LastAxis::kMean : LastAxis::kKeep));
-  }
-  if (contract.has_kinks) {
-    resolved.kink = Subgradient(options.kink_policy.value_or(
-        of.kink_policy.value_or(averages ? KinkPolicy::kAverage : KinkPolicy::kLeastNorm)));
-  }
-  if (!resolved.axis && of.axis) resolved.axis = *of.axis;
   if (absl::Status s = CheckDivisor(options, resolved.reduction); !s.ok()) return s;
   return resolved;
 }

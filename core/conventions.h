@@ -27,4 +27,7 @@ struct Resolved {
 // convention of a library that does not have it.
 absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request& request);
 
+// What a convention's bundle stands for: every option that a caller could have set instead. For the documentation.
+Options UsualOptions(const Contract& contract, const Bundle& bundle);
+
 }  // namespace lossd

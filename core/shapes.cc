@@ -157,9 +157,9 @@ absl::Status CheckDType(const Input& input, DType dtype, DType first) {
 
 // Takes the tensor called `name` out of the request.
 std::optional<TensorView> Take(Request& request, std::string_view name) {
-  if (name == "y_pred") return std::exchange(request.y_pred, std::nullopt);
-  if (name == "y_true") return std::exchange(request.y_true, std::nullopt);
-  if (name == "class_weight") return std::exchange(request.class_weight, std::nullopt);
+  if (name == "y_pred" && request.y_pred) return std::exchange(request.y_pred, std::nullopt);
+  if (name == "y_true" && request.y_true) return std::exchange(request.y_true, std::nullopt);
+  if (name == "class_weight" && request.class_weight) return std::exchange(request.class_weight, std::nullopt);
   for (auto& [given, view] : request.inputs) {
     if (given != name) continue;
     std::optional<TensorView> taken(std::move(view));

@@ -78,6 +78,10 @@ class Metrics::Sampled final : public prometheus::Collectable {
   const Admission& admission_;
 };
 
+// The dtypes that a prediction can have; the first of the enum.
+constexpr DType kFloats[] = {DType::kF32, DType::kF64, DType::kF16, DType::kBF16};
+static_assert(!IsFloatingPoint(static_cast<DType>(std::size(kFloats))));
+
 Metrics::Metrics(const BuildInfo& build, const Admission& admission)
     : registry_(std::make_shared<prometheus::Registry>()),
       sampled_(std::make_shared<Sampled>(admission)),
@@ -92,8 +96,10 @@ Metrics::Metrics(const BuildInfo& build, const Admission& admission)
   auto& elements = NewCounter(*registry_, "lossd_elements_total", "Elements of y_pred in evaluated requests.");
   for (const Loss& loss : AllLosses()) {
     const std::string name(loss.contract->name);
-    elements_[loss.contract] = {&elements.Add({{"loss", name}, {"dtype", "F32"}}),
-                                &elements.Add({{"loss", name}, {"dtype", "F64"}})};
+    for (const DType dtype : kFloats) {
+      auto& counter = elements.Add({{"loss", name}, {"dtype", std::string(Name(dtype))}});
+      elements_[loss.contract][static_cast<size_t>(dtype)] = &counter;
+    }
   }
   prometheus::BuildGauge()
       .Name("lossd_build_info")
@@ -125,7 +131,7 @@ MethodSeries Metrics::AddMethod(const std::string& type, const std::string& serv
 void Metrics::CountEvaluation(const Problem& problem, const Plan& plan) {
   const auto found = elements_.find(problem.loss.contract);
   assert(found != elements_.end());
-  found->second[problem.dtype == DType::kF64]->Increment(static_cast<double>(problem.y_pred.count()));
+  found->second[static_cast<size_t>(problem.dtype)]->Increment(static_cast<double>(problem.inputs[0].view->count()));
   shards_->Increment(static_cast<double>(plan.num_shards));
 }
 

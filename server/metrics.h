@@ -70,7 +70,7 @@ class Metrics {
   std::array<prometheus::Counter*, kNumRefusals> refused_;
   prometheus::Counter* shards_;
   // By contract, then F32 and F64.
-  absl::flat_hash_map<const Contract*, std::array<prometheus::Counter*, 2>> elements_;
+  absl::flat_hash_map<const Contract*, std::array<prometheus::Counter*, 4>> elements_;
   std::unique_ptr<prometheus::Exposer> exposer_;
 };
 

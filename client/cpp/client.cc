@@ -115,9 +115,10 @@ absl::StatusOr<GradientResult> Client::Gradient(const LossCall& call) const {
 }
 
 absl::StatusOr<GradientResult> Client::GradientInto(const LossCall& call, std::span<std::byte> gradient) const {
-  if (gradient.size() != call.y_pred.bytes.size()) {
+  const size_t wanted = call.y_pred ? call.y_pred->bytes.size() : 0;
+  if (gradient.size() != wanted) {
     return absl::InvalidArgumentError(
-        absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ", call.y_pred.bytes.size()));
+        absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ", wanted));
   }
   wire::ReceivedBytes response;
   const std::vector<wire::Piece> request = EncodeGradient(call);

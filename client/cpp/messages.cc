@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -16,39 +17,32 @@ namespace {
 
 using wire::ToWire;
 
-v1::Reduction ToWire(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::kMean:
-      return v1::MEAN;
-    case Reduction::kSum:
-      return v1::SUM;
-    case Reduction::kNone:
-      return v1::NONE;
-  }
-  return v1::REDUCTION_UNSPECIFIED;
-}
-
-v1::Divisor ToWire(Divisor divisor) {
-  switch (divisor) {
-    case Divisor::kCount:
-      return v1::COUNT;
-    case Divisor::kWeightSum:
-      return v1::WEIGHT_SUM;
-    case Divisor::kBatch:
-      return v1::BATCH;
-  }
-  return v1::DIVISOR_UNSPECIFIED;
-}
-
 // Defaults are left out: a small request stays small.
 void FillOptions(const Options& options, v1::Options* wire) {
+  if (options.convention != Convention::kLossd) wire->set_convention(ToWire(options.convention));
   if (options.input_kind != InputKind::kUnspecified) wire->set_input_kind(ToWire(options.input_kind));
-  if (options.reduction != Reduction::kMean) wire->set_reduction(ToWire(options.reduction));
-  if (options.divisor.has_value()) wire->set_divisor(ToWire(*options.divisor));
-  if (options.normalizer.has_value()) wire->set_normalizer(*options.normalizer);
-  if (options.clip_policy != ClipPolicy::kNone) wire->set_clip_policy(ToWire(options.clip_policy));
+  if (options.reduction) wire->set_reduction(ToWire(*options.reduction));
+  if (options.divisor) wire->set_divisor(ToWire(*options.divisor));
+  if (options.normalizer) wire->set_normalizer(*options.normalizer);
+  if (options.clip_policy) wire->set_clip_policy(ToWire(*options.clip_policy));
+  if (options.last_axis) wire->set_last_axis(ToWire(*options.last_axis));
+  if (options.kink_policy) wire->set_kink_policy(ToWire(*options.kink_policy));
+  if (options.empty_policy) wire->set_empty_policy(ToWire(*options.empty_policy));
   if (options.non_finite_policy == NonFinitePolicy::kError) wire->set_non_finite_policy(v1::ERROR);
-  if (options.empty_policy == EmptyPolicy::kNan) wire->set_empty_policy(v1::NAN_VALUE);
+  if (options.label_smoothing != 0) wire->set_label_smoothing(options.label_smoothing);
+  if (options.ignore_index) wire->set_ignore_index(*options.ignore_index);
+  if (options.axis) wire->set_axis(*options.axis);
+  if (options.item_axes) wire->mutable_item_axes()->Add(options.item_axes->begin(), options.item_axes->end());
+}
+
+void SetParam(const ParamValue& value, google::protobuf::Value* wire) {
+  if (const double* const number = std::get_if<double>(&value)) {
+    wire->set_number_value(*number);
+  } else if (const bool* const flag = std::get_if<bool>(&value)) {
+    wire->set_bool_value(*flag);
+  } else {
+    wire->set_string_value(std::get<std::string>(value));
+  }
 }
 
 void FillTensor(const ConstTensor& tensor, wire::Payloads* payloads, v1::Tensor* wire) {
@@ -63,13 +57,21 @@ std::vector<wire::Piece> EncodeCall(const LossCall& call) {
   wire::Payloads payloads;
   request.set_loss(call.loss);
   for (const auto& [name, value] : call.params) {
-    (*request.mutable_params()->mutable_fields())[name].set_number_value(value);
+    SetParam(value, &(*request.mutable_params()->mutable_fields())[name]);
   }
   FillOptions(call.options, request.mutable_options());
-  FillTensor(call.y_true, &payloads, request.mutable_y_true());
-  FillTensor(call.y_pred, &payloads, request.mutable_y_pred());
+  if (call.y_true) FillTensor(*call.y_true, &payloads, request.mutable_y_true());
+  if (call.y_pred) FillTensor(*call.y_pred, &payloads, request.mutable_y_pred());
   if (call.sample_weight) FillTensor(*call.sample_weight, &payloads, request.mutable_sample_weight());
   if (call.mask) FillTensor(*call.mask, &payloads, request.mutable_mask());
+  if (call.element_weight) FillTensor(*call.element_weight, &payloads, request.mutable_element_weight());
+  if (call.class_weight) FillTensor(*call.class_weight, &payloads, request.mutable_class_weight());
+  if (call.class_mask) FillTensor(*call.class_mask, &payloads, request.mutable_class_mask());
+  for (const auto& [name, tensor] : call.inputs) FillTensor(tensor, &payloads, &(*request.mutable_inputs())[name]);
+  if constexpr (std::is_same_v<Request, v1::GradientRequest>) {
+    for (const std::string& name : call.with_respect_to) request.add_with_respect_to(name);
+    request.set_hessian_diagonal(call.hessian_diagonal);
+  }
   return wire::Encode(request, payloads);
 }
 
@@ -122,6 +124,11 @@ absl::Status FillResult(const Response& response, const wire::Payloads& payloads
   result->valid_count = response.valid_count();
   result->weight_sum = response.weight_sum();
   result->loss = response.loss();
+  for (const auto& [name, tensor] : response.outputs()) {
+    absl::StatusOr<Tensor> output = ReceiveTensor(absl::StrCat("outputs[", name, "]"), tensor, payloads);
+    if (!output.ok()) return output.status();
+    result->outputs.emplace(name, *std::move(output));
+  }
   if (!response.has_per_item()) return absl::OkStatus();
   absl::StatusOr<Tensor> per_item = ReceiveTensor("per_item", response.per_item(), payloads);
   if (per_item.ok()) result->per_item = *std::move(per_item);
@@ -137,18 +144,31 @@ absl::StatusOr<GradientResult> DecodeGradientTo(const wire::ReceivedBytes& bytes
   }
   GradientResult result;
   if (const absl::Status status = FillResult(response, payloads, &result); !status.ok()) return status;
-  const auto it = response.gradients().find("y_pred");
-  if (it == response.gradients().end()) return BadAnswer("no gradient of y_pred");
-  if (!destination.has_value()) {
-    absl::StatusOr<Tensor> gradient = ReceiveTensor("gradients[y_pred]", it->second, payloads);
+  for (const auto& [name, tensor] : response.gradients()) {
+    const std::string field = absl::StrCat("gradients[", name, "]");
+    if (name == "y_pred" && destination) {
+      const absl::StatusOr<Received> received = CheckTensor(field, tensor, payloads);
+      if (!received.ok()) return received.status();
+      if (received->size_bytes != destination->size()) return BadAnswer(absl::StrCat(field, ": not the size of y_pred"));
+      Gather(*received->segments, destination->data());
+      continue;
+    }
+    absl::StatusOr<Tensor> gradient = ReceiveTensor(field, tensor, payloads);
     if (!gradient.ok()) return gradient.status();
-    result.gradient = *std::move(gradient);
-    return result;
+    if (name == "y_pred") {
+      result.gradient = *std::move(gradient);
+    } else {
+      result.gradients.emplace(name, *std::move(gradient));
+    }
   }
-  const absl::StatusOr<Received> received = CheckTensor("gradients[y_pred]", it->second, payloads);
-  if (!received.ok()) return received.status();
-  if (received->size_bytes != destination->size()) return BadAnswer("gradients[y_pred]: not the size of y_pred");
-  Gather(*received->segments, destination->data());
+  if (response.gradients().empty() || (destination && !response.gradients().contains("y_pred"))) {
+    return BadAnswer("no gradient of y_pred");
+  }
+  for (const auto& [name, tensor] : response.hessian_diagonals()) {
+    absl::StatusOr<Tensor> hessian = ReceiveTensor(absl::StrCat("hessian_diagonals[", name, "]"), tensor, payloads);
+    if (!hessian.ok()) return hessian.status();
+    result.hessian_diagonal = *std::move(hessian);
+  }
   return result;
 }
 

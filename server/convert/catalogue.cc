@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/conventions.h"
 #include "core/errors.h"
+#include "core/strings.h"
 #include "proto/wire/enums.h"
 
 namespace lossd::server {
@@ -12,35 +14,126 @@ namespace {
 
 using wire::ToWire;
 
-std::string_view TargetShape(Family family) {
-  switch (family) {
-    case Family::kElementwise:
-      return "that of y_pred";
-    case Family::kRowWithIndex:
-      return "that of y_pred without the last axis";
-    case Family::kRowWithRow:
-      return "that of y_pred";
+std::string ContentText(const Input& input) {
+  const std::string bound(1, input.bound);
+  switch (input.content) {
+    case Content::kNumbers:
+      return "numbers";
+    case Content::kIndex:
+      return "integers in [0, " + bound + ")";
+    case Content::kIndexOrPad:
+      return "integers in [-1, " + bound + "); -1: nothing";
+    case Content::kCount:
+      return "integers in [0, " + bound + "]";
+    case Content::kPrefixIndex:
+      return Cat("integers in [0, ", bound, "), as many as ", input.counted_by, " says");
+    case Content::kBool:
+      return "flags";
   }
   return "";
 }
 
-std::string TargetDomain(const Loss& loss) {
-  if (loss.family == Family::kRowWithIndex) return "class indices, integers in [0, K)";
-  return error::ToString(loss.contract->target);
+const Input* TargetOf(const Contract& contract) {
+  const size_t i = contract.InputIndex("y_true");
+  return i < contract.inputs.size() ? &contract.inputs[i] : nullptr;
+}
+
+// A parameter's value as a request would write it.
+void SetParam(const Param& param, double value, google::protobuf::Struct* params) {
+  google::protobuf::Value& wire = (*params->mutable_fields())[std::string(param.name)];
+  if (!param.is_choice()) {
+    std::isfinite(value) ? wire.set_number_value(value) : wire.set_string_value(value > 0 ? "inf" : "-inf");
+    return;
+  }
+  const std::string_view word = param.choices[static_cast<size_t>(value)];
+  if (word == "true" || word == "false") {
+    wire.set_bool_value(word == "true");
+  } else {
+    wire.set_string_value(std::string(word));
+  }
 }
 
 void AddExample(const Loss& loss, const Example& example, v1::DescribeLossResponse* response) {
+  const Contract& contract = *loss.contract;
   v1::Example* added = response->add_examples();
   added->set_input_kind(ToWire(example.form.input_kind));
   added->set_clip_policy(ToWire(example.form.clip_policy));
   for (size_t i = 0; i < example.params.size(); ++i) {
-    const std::string name(loss.contract->params[i].name);
-    (*added->mutable_params()->mutable_fields())[name].set_number_value(example.params[i]);
+    SetParam(contract.params[i], example.params[i], added->mutable_params());
   }
   added->mutable_y_true()->Add(example.target.begin(), example.target.end());
   added->mutable_y_pred()->Add(example.prediction.begin(), example.prediction.end());
+  if (example.shape.empty()) {
+    added->add_shape(static_cast<int64_t>(example.prediction.size()));
+  } else {
+    added->mutable_shape()->Add(example.shape.begin(), example.shape.end());
+  }
+  size_t other = 0;
+  for (size_t i = 1; i < contract.inputs.size() && other < example.others.size(); ++i) {
+    const Input& input = contract.inputs[i];
+    if (input.name == "y_true" || input.optional) continue;
+    v1::Values* values = added->add_others();
+    values->set_name(std::string(input.name));
+    values->mutable_values()->Add(example.others[other].begin(), example.others[other].end());
+    ++other;
+  }
   added->set_value(example.value);
   added->mutable_gradient()->Add(example.gradient.begin(), example.gradient.end());
+  added->set_origin(std::string(example.origin));
+}
+
+void AddInputs(const Contract& contract, v1::DescribeLossResponse* response) {
+  for (const Input& input : contract.inputs) {
+    v1::Input* added = response->add_inputs();
+    added->set_name(std::string(input.name));
+    added->set_shape(std::string(input.shape));
+    added->set_content(ContentText(input));
+    const Interval& domain = input.name == "y_true" ? contract.target : input.domain;
+    if (input.content == Content::kNumbers) added->set_domain(error::ToString(domain));
+    added->set_summary(std::string(input.summary));
+    added->set_differentiable(input.differentiable);
+    added->set_optional(input.optional);
+  }
+  const Input* const target = TargetOf(contract);
+  if (target == nullptr) return;
+  response->set_target(target->content == Content::kNumbers ? error::ToString(contract.target) : ContentText(*target));
+  response->set_y_true_shape(std::string(target->shape));
+}
+
+void AddParams(const Contract& contract, v1::DescribeLossResponse* response) {
+  for (const Param& param : contract.params) {
+    v1::Parameter* added = response->add_parameters();
+    added->set_name(std::string(param.name));
+    added->set_summary(std::string(param.summary));
+    if (param.is_choice()) {
+      for (const std::string_view choice : param.choices) added->add_choices(std::string(choice));
+      added->set_default_choice(std::string(param.choices[static_cast<size_t>(param.fallback)]));
+    } else {
+      added->set_default_value(param.fallback);
+      added->set_domain(error::ToString(param.domain));
+    }
+  }
+}
+
+// What a convention sets where it differs from the defaults of options.proto.
+void AddConventions(const Contract& contract, v1::DescribeLossResponse* response) {
+  for (const Bundle& bundle : contract.conventions) {
+    v1::Bundle* added = response->add_conventions();
+    added->set_convention(ToWire(bundle.convention));
+    const Options usual = UsualOptions(contract, bundle);
+    v1::Options* options = added->mutable_options();
+    if (usual.input_kind != InputKind::kUnspecified) options->set_input_kind(ToWire(usual.input_kind));
+    if (usual.clip_policy.value_or(ClipPolicy::kNone) != ClipPolicy::kNone) options->set_clip_policy(ToWire(*usual.clip_policy));
+    if (usual.reduction != contract.reduction) options->set_reduction(ToWire(*usual.reduction));
+    if (usual.divisor != Divisor::kCount) options->set_divisor(ToWire(*usual.divisor));
+    if (usual.last_axis != LastAxis::kKeep) options->set_last_axis(ToWire(*usual.last_axis));
+    if (usual.kink_policy != KinkPolicy::kLeastNorm) options->set_kink_policy(ToWire(*usual.kink_policy));
+    if (usual.empty_policy != EmptyPolicy::kZero) options->set_empty_policy(ToWire(*usual.empty_policy));
+    if (usual.axis) options->set_axis(*usual.axis);
+    for (const Setting& setting : bundle.params) {
+      SetParam(contract.params[contract.ParamIndex(setting.param)], setting.value, added->mutable_params());
+    }
+  }
 }
 
 }  // namespace
@@ -49,7 +142,7 @@ v1::LossSummary ToSummary(const Loss& loss) {
   v1::LossSummary summary;
   summary.set_name(std::string(loss.contract->name));
   for (const Alias& alias : loss.contract->aliases) summary.add_aliases(std::string(alias.name));
-  summary.set_family(std::string(Name(loss.family)));
+  summary.set_family(std::string(Name(loss.contract->family)));
   summary.set_summary(std::string(loss.contract->summary));
   return summary;
 }
@@ -58,17 +151,15 @@ v1::DescribeLossResponse ToDescription(const Loss& loss) {
   const Contract& contract = *loss.contract;
   v1::DescribeLossResponse response;
   *response.mutable_loss() = ToSummary(loss);
+  response.set_use(std::string(contract.use));
   response.set_formula(std::string(contract.formula));
   response.set_gradient(std::string(contract.gradient));
+  response.set_tex(std::string(contract.tex));
   response.set_source(std::string(contract.source));
   response.set_notes(std::string(contract.notes));
-  for (const Param& param : contract.params) {
-    v1::Parameter* added = response.add_parameters();
-    added->set_name(std::string(param.name));
-    added->set_default_value(param.fallback);
-    added->set_domain(error::ToString(param.domain));
-    added->set_summary(std::string(param.summary));
-  }
+  response.set_peers(std::string(contract.peers));
+  response.set_kinks(std::string(contract.kinks_note));
+  AddParams(contract, &response);
   for (const Form& form : contract.forms) {
     if (form.input_kind == InputKind::kUnspecified) continue;  // the loss has one reading, which has no name
     v1::Form* added = response.add_forms();
@@ -79,14 +170,21 @@ v1::DescribeLossResponse ToDescription(const Loss& loss) {
       if (alias.implies == form.input_kind) added->add_implied_by(std::string(alias.name));
     }
   }
-  response.set_target(TargetDomain(loss));
-  response.set_y_true_shape(std::string(TargetShape(loss.family)));
-  response.set_kinks(std::string(contract.kinks_note));
+  AddInputs(contract, &response);
+  AddConventions(contract, &response);
   for (const Example& example : contract.examples) AddExample(loss, example, &response);
   response.mutable_tolerance_f32()->set_value_ulp(contract.f32.value_ulp);
   response.mutable_tolerance_f32()->set_gradient_ulp(contract.f32.slope_ulp);
   response.mutable_tolerance_f64()->set_value_ulp(contract.f64.value_ulp);
   response.mutable_tolerance_f64()->set_gradient_ulp(contract.f64.slope_ulp);
+  response.set_tolerance_note(std::string(contract.tolerance_note));
+  response.set_has_hessian_diagonal(contract.curvature);
+  response.set_has_kink_policy(contract.has_kinks);
+  response.set_takes_label_smoothing(contract.smoothing != Smoothing::kNone);
+  response.set_takes_class_weight(contract.class_weights);
+  response.set_takes_class_mask(contract.class_mask);
+  response.set_default_reduction(ToWire(contract.reduction));
+  response.set_output(std::string(contract.extra == Extra::kTerms ? std::string_view() : contract.extra_name));
   return response;
 }
 

@@ -13,40 +13,6 @@
 namespace lossd::server {
 namespace {
 
-absl::Status NotServed(std::string_view field, std::string_view what) {
-  return absl::UnimplementedError(fmt::format("{}: {}", field, what));
-}
-
-// Parts of the contract that this server does not serve yet. Each says so, rather than being passed over: a caller who
-// set them would get numbers that do not mean what was asked for.
-absl::Status CheckServed(const v1::GradientRequest& message, bool gradient) {
-  if (message.has_objective())
-    return NotServed("objective", "weighted sums of losses are not served yet; name one loss");
-  if (message.has_class_weight()) return NotServed("class_weight", "not served yet; fold it into sample_weight");
-  if (message.has_pos_weight()) return NotServed("pos_weight", "not served yet");
-  const v1::Options& options = message.options();
-  if (options.convention() == v1::KERAS || options.convention() == v1::TORCH || options.convention() == v1::OPTAX) {
-    return NotServed("options.convention", fmt::format("{} is not served yet; set the options that it stands for",
-                                                       v1::Convention_Name(options.convention())));
-  }
-  if (options.label_smoothing() != 0) return NotServed("options.label_smoothing", "not served yet; expected 0");
-  if (options.has_ignore_index()) return NotServed("options.ignore_index", "not served yet; send a mask");
-  if (options.has_axis() && options.axis() != -1) {
-    return NotServed("options.axis",
-                     fmt::format("{} is not served yet; the class axis is the last one, -1", options.axis()));
-  }
-  if (!gradient) return absl::OkStatus();
-  for (const std::string& input : message.with_respect_to()) {
-    if (input != "y_pred") {
-      return NotServed("with_respect_to",
-                       fmt::format("\"{}\" is not served yet; expected \"y_pred\"", input.substr(0, kMaxEcho)));
-    }
-  }
-  if (message.hessian_diagonal()) return NotServed("hessian_diagonal", "not served yet");
-  if (message.has_upstream()) return NotServed("upstream", "not served yet");
-  return absl::OkStatus();
-}
-
 // One wire value and what it stands for; UNSPECIFIED, 0, stands for the default.
 template <class T>
 struct Choice {
@@ -54,8 +20,9 @@ struct Choice {
   T core;
 };
 
-template <class T, size_t kCount>
-absl::Status Choose(std::string_view field, int given, const Choice<T> (&choices)[kCount], T* chosen) {
+// Into a plain or an optional member.
+template <class T, size_t kCount, class Chosen>
+absl::Status Choose(std::string_view field, int given, const Choice<T> (&choices)[kCount], Chosen* chosen) {
   if (given == 0) return absl::OkStatus();
   for (const Choice<T>& choice : choices) {
     if (choice.wire == given) {
@@ -67,89 +34,164 @@ absl::Status Choose(std::string_view field, int given, const Choice<T> (&choices
       fmt::format("options.{}: {} is no value of this enum; expected 0 to {}", field, given, kCount));
 }
 
-absl::Status ConvertOptions(const v1::Options& message, Options* options) {
-  constexpr Choice<InputKind> kInputKinds[] = {{v1::PROBABILITIES, InputKind::kProbabilities},
-                                               {v1::LOGITS, InputKind::kLogits},
-                                               {v1::LOG_PROBABILITIES, InputKind::kLogProbabilities}};
-  constexpr Choice<Reduction> kReductions[] = {
-      {v1::NONE, Reduction::kNone}, {v1::SUM, Reduction::kSum}, {v1::MEAN, Reduction::kMean}};
-  constexpr Choice<Divisor> kDivisors[] = {
-      {v1::COUNT, Divisor::kCount}, {v1::WEIGHT_SUM, Divisor::kWeightSum}, {v1::BATCH, Divisor::kBatch}};
-  constexpr Choice<ClipPolicy> kClipPolicies[] = {{v1::NO_CLIP, ClipPolicy::kNone},
-                                                  {v1::KERAS_CLIP, ClipPolicy::kKeras},
-                                                  {v1::TORCH_LOG_CLAMP, ClipPolicy::kTorchLogClamp}};
-  constexpr Choice<NonFinitePolicy> kNonFinitePolicies[] = {{v1::PROPAGATE, NonFinitePolicy::kPropagate},
-                                                            {v1::ERROR, NonFinitePolicy::kError}};
-  constexpr Choice<EmptyPolicy> kEmptyPolicies[] = {{v1::ZERO, EmptyPolicy::kZero}, {v1::NAN_VALUE, EmptyPolicy::kNan}};
-  // The others were answered by CheckServed.
-  constexpr Choice<bool> kConventions[] = {
-      {v1::LOSSD, true}, {v1::KERAS, false}, {v1::TORCH, false}, {v1::OPTAX, false}};
+constexpr Choice<InputKind> kInputKinds[] = {{v1::PROBABILITIES, InputKind::kProbabilities},
+                                             {v1::LOGITS, InputKind::kLogits},
+                                             {v1::LOG_PROBABILITIES, InputKind::kLogProbabilities}};
+constexpr Choice<Reduction> kReductions[] = {
+    {v1::NONE, Reduction::kNone}, {v1::SUM, Reduction::kSum}, {v1::MEAN, Reduction::kMean}};
+constexpr Choice<Divisor> kDivisors[] = {{v1::COUNT, Divisor::kCount},
+                                         {v1::WEIGHT_SUM, Divisor::kWeightSum},
+                                         {v1::BATCH, Divisor::kBatch},
+                                         {v1::TERMS, Divisor::kTerms},
+                                         {v1::NONZERO, Divisor::kNonZero}};
+constexpr Choice<ClipPolicy> kClipPolicies[] = {{v1::NO_CLIP, ClipPolicy::kNone},
+                                                {v1::KERAS_CLIP, ClipPolicy::kKeras},
+                                                {v1::TORCH_LOG_CLAMP, ClipPolicy::kTorchLogClamp}};
+constexpr Choice<NonFinitePolicy> kNonFinitePolicies[] = {{v1::PROPAGATE, NonFinitePolicy::kPropagate},
+                                                          {v1::ERROR, NonFinitePolicy::kError}};
+constexpr Choice<EmptyPolicy> kEmptyPolicies[] = {{v1::ZERO, EmptyPolicy::kZero}, {v1::NAN_VALUE, EmptyPolicy::kNan}};
+constexpr Choice<Convention> kConventions[] = {{v1::LOSSD, Convention::kLossd},
+                                               {v1::KERAS, Convention::kKeras},
+                                               {v1::TORCH, Convention::kTorch},
+                                               {v1::OPTAX, Convention::kOptax}};
+constexpr Choice<LastAxis> kLastAxes[] = {
+    {v1::KEEP, LastAxis::kKeep}, {v1::MEAN_OF_LAST, LastAxis::kMean}, {v1::SUM_OF_LAST, LastAxis::kSum}};
+constexpr Choice<KinkPolicy> kKinkPolicies[] = {{v1::LEAST_NORM, KinkPolicy::kLeastNorm},
+                                                {v1::AVERAGE, KinkPolicy::kAverage},
+                                                {v1::ACTIVE, KinkPolicy::kActive}};
 
-  Divisor divisor = Divisor::kCount;
-  bool lossd_convention = true;
+absl::Status ConvertOptions(const v1::Options& message, Options* options) {
   for (const absl::Status& status : {
            Choose("input_kind", message.input_kind(), kInputKinds, &options->input_kind),
            Choose("reduction", message.reduction(), kReductions, &options->reduction),
-           Choose("divisor", message.divisor(), kDivisors, &divisor),
+           Choose("divisor", message.divisor(), kDivisors, &options->divisor),
            Choose("clip_policy", message.clip_policy(), kClipPolicies, &options->clip_policy),
            Choose("non_finite_policy", message.non_finite_policy(), kNonFinitePolicies, &options->non_finite_policy),
            Choose("empty_policy", message.empty_policy(), kEmptyPolicies, &options->empty_policy),
-           Choose("convention", message.convention(), kConventions, &lossd_convention),
+           Choose("convention", message.convention(), kConventions, &options->convention),
+           Choose("last_axis", message.last_axis(), kLastAxes, &options->last_axis),
+           Choose("kink_policy", message.kink_policy(), kKinkPolicies, &options->kink_policy),
        }) {
     if (!status.ok()) return status;
   }
-  if (message.divisor() != v1::DIVISOR_UNSPECIFIED) options->divisor = divisor;
   if (message.has_normalizer()) options->normalizer = message.normalizer();
+  if (message.has_ignore_index()) options->ignore_index = message.ignore_index();
+  if (message.has_axis()) options->axis = message.axis();
+  if (!message.item_axes().empty()) {
+    options->item_axes = std::vector<int64_t>(message.item_axes().begin(), message.item_axes().end());
+  }
+  options->label_smoothing = message.label_smoothing();
   return absl::OkStatus();
 }
 
+// Infinities have no number in JSON: their names are taken too.
+ParamValue Word(const std::string& text) {
+  if (text == "inf" || text == "Infinity") return std::numeric_limits<double>::infinity();
+  if (text == "-inf" || text == "-Infinity") return -std::numeric_limits<double>::infinity();
+  return text;
+}
+
 absl::Status ConvertParams(const google::protobuf::Struct& message,
-                           std::vector<std::pair<std::string, double>>* params) {
+                           std::vector<std::pair<std::string, ParamValue>>* params) {
   for (const auto& [name, value] : message.fields()) {
-    if (value.kind_case() != google::protobuf::Value::kNumberValue) {
-      return absl::InvalidArgumentError(fmt::format("params.{}: not a number", name.substr(0, kMaxEcho)));
+    switch (value.kind_case()) {
+      case google::protobuf::Value::kNumberValue:
+        params->emplace_back(name, value.number_value());
+        break;
+      case google::protobuf::Value::kBoolValue:
+        params->emplace_back(name, value.bool_value());
+        break;
+      case google::protobuf::Value::kStringValue:
+        params->emplace_back(name, Word(value.string_value()));
+        break;
+      default:
+        return absl::InvalidArgumentError(
+            fmt::format("params.{}: not a number, a word or a boolean", name.substr(0, kMaxEcho)));
     }
-    params->emplace_back(name, value.number_value());
   }
-  std::sort(params->begin(), params->end());  // a map has no order; the first error should not depend on its hash
+  // A map has no order; the first error should not depend on its hash.
+  std::sort(params->begin(), params->end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   return absl::OkStatus();
+}
+
+TensorsByName::iterator Find(TensorsByName& views, std::string_view name) {
+  return std::find_if(views.begin(), views.end(), [&](const auto& entry) { return entry.first == name; });
 }
 
 }  // namespace
 
-absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, const wire::Payloads& payloads, bool gradient,
-                                  ConvertedValues* converted) {
-  if (auto status = CheckServed(message, gradient); !status.ok()) return status;
-  if (!message.inputs().empty()) {
-    const auto first = std::min_element(message.inputs().begin(), message.inputs().end(),
-                                        [](const auto& a, const auto& b) { return a.first < b.first; });
-    return absl::InvalidArgumentError(
-        fmt::format("inputs: no loss reads a tensor \"{}\"; expected none", first->first.substr(0, kMaxEcho)));
-  }
-
-  Request request;
-  request.loss = message.loss();
-  request.gradient = gradient;
-  if (auto status = ConvertParams(message.params(), &request.params); !status.ok()) return status;
-  if (auto status = ConvertOptions(message.options(), &request.options); !status.ok()) return status;
-
-  const auto convert = [&](std::string_view name, bool present, const v1::Tensor& tensor,
-                           std::optional<TensorView>* view) -> absl::Status {
+absl::StatusOr<TensorsByName> ToViews(const v1::GradientRequest& message, const wire::Payloads& payloads, bool gradient,
+                                      ConvertedValues* converted) {
+  TensorsByName views;
+  const auto convert = [&](std::string name, bool present, const v1::Tensor& tensor) -> absl::Status {
     if (!present) return absl::OkStatus();
     auto made = ToView(name, tensor, payloads, converted);
     if (!made.ok()) return made.status();
-    *view = *std::move(made);
+    if (Find(views, name) != views.end()) {
+      return absl::InvalidArgumentError(fmt::format("inputs: \"{}\" is a field of the request too", name));
+    }
+    views.emplace_back(std::move(name), *std::move(made));
     return absl::OkStatus();
   };
   for (const absl::Status& status : {
-           convert("y_true", message.has_y_true(), message.y_true(), &request.y_true),
-           convert("y_pred", message.has_y_pred(), message.y_pred(), &request.y_pred),
-           convert("sample_weight", message.has_sample_weight(), message.sample_weight(), &request.sample_weight),
-           convert("mask", message.has_mask(), message.mask(), &request.mask),
+           convert("y_true", message.has_y_true(), message.y_true()),
+           convert("y_pred", message.has_y_pred(), message.y_pred()),
+           convert("sample_weight", message.has_sample_weight(), message.sample_weight()),
+           convert("element_weight", message.has_element_weight(), message.element_weight()),
+           convert("class_weight", message.has_class_weight(), message.class_weight()),
+           convert("class_mask", message.has_class_mask(), message.class_mask()),
+           convert("pos_weight", message.has_pos_weight(), message.pos_weight()),
+           convert("mask", message.has_mask(), message.mask()),
+           convert("upstream", gradient && message.has_upstream(), message.upstream()),
        }) {
     if (!status.ok()) return status;
   }
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : message.inputs()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (absl::Status status = convert(name, true, message.inputs().at(name)); !status.ok()) return status;
+  }
+  return views;
+}
+
+absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, TensorsByName views, bool gradient) {
+  Request request;
+  request.loss = message.loss();
+  request.gradient = gradient;
+  if (gradient) {
+    request.with_respect_to.assign(message.with_respect_to().begin(), message.with_respect_to().end());
+    request.hessian_diagonal = message.hessian_diagonal();
+  }
+  if (auto status = ConvertParams(message.params(), &request.params); !status.ok()) return status;
+  if (auto status = ConvertOptions(message.options(), &request.options); !status.ok()) return status;
+  TakeTensors(views, &request);
+  for (auto& [name, view] : views) request.inputs.emplace_back(name, std::move(view));
   return request;
+}
+
+void TakeTensors(TensorsByName& views, Request* request) {
+  const auto take = [&](std::string_view name, std::optional<TensorView>* to) {
+    const auto found = Find(views, name);
+    if (found == views.end()) return;
+    *to = std::move(found->second);
+    views.erase(found);
+  };
+  take("y_true", &request->y_true);
+  take("y_pred", &request->y_pred);
+  take("sample_weight", &request->sample_weight);
+  take("element_weight", &request->element_weight);
+  take("class_weight", &request->class_weight);
+  take("class_mask", &request->class_mask);
+  take("mask", &request->mask);
+  take("upstream", &request->upstream);
+}
+
+absl::Status ToTerm(const std::string& loss, const google::protobuf::Struct& params, const v1::Options& options,
+                    Request* request) {
+  request->loss = loss;
+  if (auto status = ConvertParams(params, &request->params); !status.ok()) return status;
+  return ConvertOptions(options, &request->options);
 }
 
 }  // namespace lossd::server

@@ -1,14 +1,15 @@
 // From the wire to core: what a caller sent, as core's Request.
 //
-// Translation alone: fields that this server does not serve yet are answered here (UNIMPLEMENTED, with a sentence),
-// values that have no counterpart in core are errors here (INVALID_ARGUMENT, naming the field); everything else is
-// MakeProblem's.
+// Translation alone: values that have no counterpart in core are errors here (INVALID_ARGUMENT, naming the field);
+// everything else is MakeProblem's.
 #pragma once
 
 #include <deque>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/problem.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/payload.h"
@@ -19,10 +20,21 @@ namespace lossd::server {
 // point into it.
 using ConvertedValues = std::deque<std::vector<std::byte>>;
 
+// Every tensor of a request, by the name of its field or of its entry in `inputs`; no name twice. Those of `inputs` are
+// in alphabetical order: the first error does not depend on a hash.
+using TensorsByName = std::vector<std::pair<std::string, TensorView>>;
+
 // EvaluateRequest and GradientRequest share the fields that matter and are both decoded as the latter; `gradient` says
-// which method was called. The fields of GradientRequest alone are not looked at where it is false. The request borrows
-// from all three: they must outlive it and what is made of it.
-absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, const wire::Payloads& payloads, bool gradient,
-                                  ConvertedValues* converted);
+// which method was called. The fields of GradientRequest alone are not looked at where it is false. The views borrow
+// from all three: they must outlive them and what is made of them.
+absl::StatusOr<TensorsByName> ToViews(const v1::GradientRequest& message, const wire::Payloads& payloads, bool gradient,
+                                      ConvertedValues* converted);
+absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, TensorsByName views, bool gradient);
+
+// The parts of a request for one term of an objective: its loss, parameters and options, ...
+absl::Status ToTerm(const std::string& loss, const google::protobuf::Struct& params, const v1::Options& options,
+                    Request* request);
+// ... and y_true, y_pred, weights and masks, taken out of `views`.
+void TakeTensors(TensorsByName& views, Request* request);
 
 }  // namespace lossd::server

@@ -1,9 +1,11 @@
 #include "server/convert/response.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
 
+#include "core/tensor/convert.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/byte_buffer.h"
 #include "proto/wire/enums.h"
@@ -16,14 +18,33 @@ namespace {
 // A cache line, and the width of the widest vector.
 constexpr size_t kOutputAlignment = 64;
 
-void SetTensor(const Problem& problem, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor,
-               wire::Payloads* payloads) {
-  tensor->set_dtype(wire::ToWire(problem.dtype));
-  tensor->mutable_shape()->Add(shape.begin(), shape.end());
-  Segments segments;
-  if (bytes.size() > 0) segments.push_back({reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});
-  payloads->Attach(tensor, std::move(segments));
-}
+// Writes tensors into a message and remembers which slice holds the bytes of each.
+class Sender {
+ public:
+  void Set(DType dtype, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor) {
+    tensor->set_dtype(wire::ToWire(dtype));
+    tensor->mutable_shape()->Add(shape.begin(), shape.end());
+    Segments segments;
+    if (bytes.size() > 0) {
+      segments.push_back({reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});
+      slices_.push_back(bytes);
+    }
+    payloads_.Attach(tensor, std::move(segments));
+  }
+
+  grpc::ByteBuffer Send(const v1::GradientResponse& response) const {
+    return wire::MakeByteBuffer(wire::Encode(response, payloads_), [this](Segment payload) {
+      for (const grpc::Slice& slice : slices_) {
+        if (payload.data == reinterpret_cast<const std::byte*>(slice.begin())) return slice;
+      }
+      return grpc::Slice();
+    });
+  }
+
+ private:
+  wire::Payloads payloads_;
+  std::vector<grpc::Slice> slices_;
+};
 
 }  // namespace
 
@@ -36,25 +57,85 @@ grpc::Slice NewOutput(size_t bytes) {
   return {memory, bytes, std::free};
 }
 
-grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const grpc::Slice& per_item,
-                            const grpc::Slice& gradient) {
+std::byte* Bytes(const grpc::Slice& slice) {
+  // A slice shows its bytes as const; this one is ours, and nobody else has seen it.
+  return slice.size() == 0 ? nullptr : reinterpret_cast<std::byte*>(const_cast<uint8_t*>(slice.begin()));
+}
+
+OutputSlices::OutputSlices(const Problem& problem)
+    : per_item(NewOutput(problem.per_item_bytes())),
+      hessian(NewOutput(problem.hessian_bytes())),
+      extra(NewOutput(problem.extra_bytes())) {
+  for (size_t i = 0; i < problem.inputs.size(); ++i) gradients[i] = NewOutput(problem.gradient_bytes(i));
+}
+
+Outputs OutputSlices::outputs() const {
+  Outputs outputs{.per_item = Bytes(per_item), .hessian = Bytes(hessian), .extra = Bytes(extra)};
+  for (size_t i = 0; i < gradients.size(); ++i) outputs.gradients[i] = Bytes(gradients[i]);
+  return outputs;
+}
+
+size_t OutputBytes(const Problem& problem) {
+  size_t bytes = problem.per_item_bytes() + problem.hessian_bytes() + problem.extra_bytes();
+  for (size_t i = 0; i < problem.inputs.size(); ++i) bytes += problem.gradient_bytes(i);
+  return bytes;
+}
+
+grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices) {
   v1::GradientResponse response;
-  wire::Payloads payloads;
+  Sender sender;
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
   response.set_divisor(result.divisor);
   response.set_valid_count(result.valid_count);
   response.set_weight_sum(result.weight_sum);
-  response.set_loss(std::string(problem.loss.contract->name));
+  const Contract& contract = problem.contract();
+  response.set_loss(std::string(contract.name));
   if (problem.reduction == Reduction::kNone) {
-    SetTensor(problem, problem.item_shape, per_item, response.mutable_per_item(), &payloads);
+    sender.Set(problem.dtype, problem.item_shape, slices.per_item, response.mutable_per_item());
   }
-  if (problem.gradient) {
-    SetTensor(problem, problem.y_pred.shape(), gradient, &(*response.mutable_gradients())["y_pred"], &payloads);
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    const BoundInput& input = problem.inputs[i];
+    if (!problem.gradient || !input.wanted) continue;
+    v1::Tensor& tensor = (*response.mutable_gradients())[std::string(contract.inputs[i].name)];
+    sender.Set(input.view->dtype(), input.view->shape(), slices.gradients[i], &tensor);
   }
-  return wire::MakeByteBuffer(wire::Encode(response, payloads), [&](Segment payload) {
-    return payload.data == reinterpret_cast<const std::byte*>(gradient.begin()) ? gradient : per_item;
-  });
+  if (problem.hessian_diagonal) {
+    v1::Tensor& tensor = (*response.mutable_hessian_diagonals())[std::string(contract.inputs[0].name)];
+    sender.Set(problem.dtype, problem.inputs[0].view->shape(), slices.hessian, &tensor);
+  }
+  if (contract.extra == Extra::kPerItem) {
+    sender.Set(DType::kF64, problem.item_shape, slices.extra,
+               &(*response.mutable_outputs())[std::string(contract.extra_name)]);
+  }
+  if (result.extra) {
+    v1::Tensor& tensor = (*response.mutable_outputs())[std::string(contract.extra_name)];
+    sender.Set(DType::kF64, {}, grpc::Slice(&*result.extra, sizeof(double)), &tensor);
+  }
+  return sender.Send(response);
+}
+
+grpc::ByteBuffer ToResponse(const ObjectiveResult& result) {
+  v1::GradientResponse response;
+  Sender sender;
+  response.set_value(result.value);
+  response.set_sum(result.value);
+  response.set_divisor(1);
+  response.set_loss("objective");
+  for (const TermResult& term : result.terms) {
+    v1::TermValue* added = response.add_terms();
+    added->set_name(term.name);
+    added->set_value(term.value);
+    added->set_weight(term.weight);
+  }
+  for (const auto& [name, gradient] : result.gradients) {
+    const grpc::Slice bytes = NewOutput(gradient.sum.size() * SizeOf(gradient.dtype));
+    if (bytes.size() > 0) {
+      StoreScaled(gradient.sum.data(), nullptr, 1, nullptr, gradient.sum.size(), 1, gradient.dtype, Bytes(bytes));
+    }
+    sender.Set(gradient.dtype, gradient.shape, bytes, &(*response.mutable_gradients())[name]);
+  }
+  return sender.Send(response);
 }
 
 }  // namespace lossd::server

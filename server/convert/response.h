@@ -4,9 +4,11 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
+#include <array>
 #include <cstddef>
 
 #include "core/evaluate.h"
+#include "core/objective.h"
 #include "core/problem.h"
 
 namespace lossd::server {
@@ -15,10 +17,19 @@ namespace lossd::server {
 // Empty for 0 bytes.
 grpc::Slice NewOutput(size_t bytes);
 
-// Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. `per_item`
-// and `gradient` are the outputs that were filled, and are sent as they lie; empty ones belong to tensors without
-// elements, or to outputs that the problem does not have.
-grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const grpc::Slice& per_item,
-                            const grpc::Slice& gradient);
+// Memory for all outputs of a problem; those that it does not have are empty.
+struct OutputSlices {
+  explicit OutputSlices(const Problem& problem);
+  Outputs outputs() const;
+
+  grpc::Slice per_item, hessian, extra;
+  std::array<grpc::Slice, kMaxInputs> gradients;
+};
+size_t OutputBytes(const Problem& problem);
+
+// Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. The slices
+// that were filled are sent as they lie.
+grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices);
+grpc::ByteBuffer ToResponse(const ObjectiveResult& result);
 
 }  // namespace lossd::server

@@ -1,10 +1,12 @@
 // Evaluate and Gradient differ in one bit of the request and one tensor of the answer: they are one mechanism.
 #include "core/evaluate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/payload.h"
+#include "server/convert/objective.h"
 #include "server/convert/request.h"
 #include "server/convert/response.h"
 #include "server/handlers/answer.h"
@@ -13,24 +15,37 @@
 namespace lossd::server {
 namespace {
 
-// What a call takes from here on: its message, what protobuf and we made of it, the outputs, and scratch.
-size_t ExactBytes(const UnaryCall& call, const v1::GradientRequest& message, const ConvertedValues& converted,
-                  const Problem& problem, const Plan& plan, int num_threads) {
+// What a call takes beside its outputs: its message, and what protobuf and we made of it.
+size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, const ConvertedValues& converted) {
   size_t bytes = call.request_bytes() + message.SpaceUsedLong();
   for (const auto& values : converted) bytes += values.size();
-  return bytes + problem.per_item_bytes() + problem.gradient_bytes() + plan.partial_bytes +
-         plan.workspace_bytes * std::min<size_t>(plan.num_shards, num_threads);
+  return bytes;
 }
 
-std::byte* Bytes(const grpc::Slice& slice) {
-  // A slice shows its bytes as const; this one is ours, and nobody else has seen it.
-  return slice.size() == 0 ? nullptr : reinterpret_cast<std::byte*>(const_cast<uint8_t*>(slice.begin()));
+absl::Status OverBudget() {
+  return absl::ResourceExhaustedError(
+      "the server is at its memory budget, and this call takes more than it declared");
 }
 
 // Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
 // they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
 // unreserved.
 constexpr size_t kMaxSkeletonBytes = 4 << 20;
+
+// The same beats for a weighted sum of losses.
+absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
+                                              const v1::GradientRequest& message, const TensorsByName& views,
+                                              size_t held, bool gradient) {
+  const auto terms = ToTerms(message, views, gradient);
+  if (!terms.ok()) return terms.status();
+  if (!call.Settle(held + ObjectiveBytes(*terms, context.executor.num_threads()))) return OverBudget();
+  for (const Term& term : *terms) {
+    for (const Problem& problem : term.problems) context.on_evaluation(problem, MakePlan(problem));
+  }
+  const auto result = EvaluateObjective(*terms, context.executor, call.cancellation());
+  if (!result.ok()) return result.status();
+  return ToResponse(*result);
+}
 
 absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, bool gradient) {
   // Decode: a skeleton, and the tensors' bytes where the network left them.
@@ -39,29 +54,33 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, b
   ConvertedValues converted;
   if (auto status = wire::Decode(call.request(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) return status;
 
+  auto views = ToViews(message, payloads, gradient, &converted);
+  if (!views.ok()) return views.status();
+  const size_t held = HeldBytes(call, message, converted);
+  if (message.has_objective()) return RunObjective(context, call, message, *views, held, gradient);
+
   // Make the problem: the only place that checks.
-  auto request = ToRequest(message, payloads, gradient, &converted);
+  auto request = ToRequest(message, *std::move(views), gradient);
   if (!request.ok()) return request.status();
   const auto problem = MakeProblem(*std::move(request));
   if (!problem.ok()) return problem.status();
 
   // Settle: what was reserved for the worst case becomes what this call takes.
   const Plan plan = MakePlan(*problem);
-  if (!call.Settle(ExactBytes(call, message, converted, *problem, plan, context.executor.num_threads()))) {
-    return absl::ResourceExhaustedError(
-        "the server is at its memory budget, and this call takes more than it declared");
+  const size_t num_threads = context.executor.num_threads();
+  if (!call.Settle(held + OutputBytes(*problem) + problem->permuted_bytes() + plan.partial_bytes +
+                   plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
+    return OverBudget();
   }
 
   // Evaluate, into the memory that will be sent.
   context.on_evaluation(*problem, plan);
-  const grpc::Slice per_item = NewOutput(problem->per_item_bytes());
-  const grpc::Slice slope = NewOutput(problem->gradient_bytes());
-  const auto result = lossd::Evaluate(*problem, plan, {.per_item = Bytes(per_item), .gradient = Bytes(slope)},
-                                      context.executor, call.cancellation());
+  const OutputSlices slices(*problem);
+  const auto result = lossd::Evaluate(*problem, plan, slices.outputs(), context.executor, call.cancellation());
   if (!result.ok()) return result.status();
 
   // Encode.
-  return ToResponse(*problem, *result, per_item, slope);
+  return ToResponse(*problem, *result, slices);
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {

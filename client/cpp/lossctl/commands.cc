@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/cpp/lossctl/print.h"
 #include "client/cpp/npy.h"
 
@@ -26,10 +27,11 @@ absl::StatusOr<Client> Connect(const GlobalFlags& flags) {
 
 // A call with the tensors that it borrows.
 struct LoadedCall {
-  Tensor y_true;
-  Tensor y_pred;
+  std::optional<Tensor> y_true;
+  std::optional<Tensor> y_pred;
   std::optional<Tensor> sample_weight;
   std::optional<Tensor> mask;
+  std::vector<std::pair<std::string, Tensor>> inputs;
   LossCall call;
 };
 
@@ -43,20 +45,27 @@ absl::StatusOr<std::optional<Tensor>> ReadIfGiven(const std::string& path) {
 absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
   auto params = ParseParams(flags.params);
   if (!params.ok()) return params.status();
-  for (const auto& [path, tensor] : {std::pair{&flags.y_true, &loaded->y_true}, {&flags.y_pred, &loaded->y_pred}}) {
-    absl::StatusOr<Tensor> read = ReadNpy(*path);
-    if (!read.ok()) return read.status();
-    *tensor = *std::move(read);
-  }
-  for (const auto& [path, tensor] :
-       {std::pair{&flags.sample_weight, &loaded->sample_weight}, {&flags.mask, &loaded->mask}}) {
+  for (const auto& [path, tensor] : {std::pair{&flags.y_true, &loaded->y_true},
+                                     {&flags.y_pred, &loaded->y_pred},
+                                     {&flags.sample_weight, &loaded->sample_weight},
+                                     {&flags.mask, &loaded->mask}}) {
     absl::StatusOr<std::optional<Tensor>> read = ReadIfGiven(*path);
     if (!read.ok()) return read.status();
     *tensor = *std::move(read);
   }
   loaded->call.loss = flags.loss;
-  loaded->call.y_true = loaded->y_true.view();
-  loaded->call.y_pred = loaded->y_pred.view();
+  for (const std::string& input : flags.inputs) {
+    const size_t equals = input.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError(absl::StrCat("--input: '", input, "'; expected NAME=FILE.npy"));
+    }
+    absl::StatusOr<Tensor> read = ReadNpy(input.substr(equals + 1));
+    if (!read.ok()) return read.status();
+    loaded->inputs.emplace_back(input.substr(0, equals), *std::move(read));
+  }
+  for (const auto& [name, tensor] : loaded->inputs) loaded->call.inputs.emplace_back(name, tensor.view());
+  if (loaded->y_true) loaded->call.y_true = loaded->y_true->view();
+  if (loaded->y_pred) loaded->call.y_pred = loaded->y_pred->view();
   if (loaded->sample_weight) loaded->call.sample_weight = loaded->sample_weight->view();
   if (loaded->mask) loaded->call.mask = loaded->mask->view();
   loaded->call.params = *std::move(params);

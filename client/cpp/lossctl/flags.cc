@@ -27,8 +27,20 @@ const std::map<std::string, InputKind> kInputKinds = {{"probabilities", InputKin
                                                       {"log_probabilities", InputKind::kLogProbabilities}};
 const std::map<std::string, Reduction> kReductions = {
     {"none", Reduction::kNone}, {"sum", Reduction::kSum}, {"mean", Reduction::kMean}};
-const std::map<std::string, Divisor> kDivisors = {
-    {"count", Divisor::kCount}, {"weight_sum", Divisor::kWeightSum}, {"batch", Divisor::kBatch}};
+const std::map<std::string, Divisor> kDivisors = {{"count", Divisor::kCount},
+                                                  {"weight_sum", Divisor::kWeightSum},
+                                                  {"batch", Divisor::kBatch},
+                                                  {"terms", Divisor::kTerms},
+                                                  {"nonzero", Divisor::kNonZero}};
+const std::map<std::string, Convention> kConventions = {{"lossd", Convention::kLossd},
+                                                        {"keras", Convention::kKeras},
+                                                        {"torch", Convention::kTorch},
+                                                        {"optax", Convention::kOptax}};
+const std::map<std::string, LastAxis> kLastAxes = {
+    {"keep", LastAxis::kKeep}, {"mean_of_last", LastAxis::kMean}, {"sum_of_last", LastAxis::kSum}};
+const std::map<std::string, KinkPolicy> kKinkPolicies = {{"least_norm", KinkPolicy::kLeastNorm},
+                                                         {"average", KinkPolicy::kAverage},
+                                                         {"active", KinkPolicy::kActive}};
 const std::map<std::string, ClipPolicy> kClipPolicies = {{"no_clip", ClipPolicy::kNone},
                                                          {"keras_clip", ClipPolicy::kKeras},
                                                          {"torch_log_clamp", ClipPolicy::kTorchLogClamp}};
@@ -36,8 +48,8 @@ const std::map<std::string, NonFinitePolicy> kNonFinitePolicies = {{"propagate",
                                                                    {"error", NonFinitePolicy::kError}};
 const std::map<std::string, EmptyPolicy> kEmptyPolicies = {{"zero", EmptyPolicy::kZero}, {"nan", EmptyPolicy::kNan}};
 
-template <class Enum>
-void AddEnum(CLI::App* command, const std::string& name, Enum* value, const std::map<std::string, Enum>& names,
+template <class Enum, class Member>
+void AddEnum(CLI::App* command, const std::string& name, Member* value, const std::map<std::string, Enum>& names,
              const std::string& help) {
   Restrict(command->add_option_function<Enum>(
                name, [value](const Enum& given) { *value = given; }, help),
@@ -56,13 +68,16 @@ void AddGlobalFlags(CLI::App* app, GlobalFlags* flags) {
 
 void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_help) {
   command->add_option("LOSS", flags->loss, "Name or alias of the loss")->required();
-  command->add_option("--y_true", flags->y_true, "Targets, a .npy file")->required();
-  command->add_option("--y_pred", flags->y_pred, "Predictions, a .npy file")->required();
+  command->add_option("--y_true", flags->y_true, "Targets, a .npy file");
+  command->add_option("--y_pred", flags->y_pred, "Predictions, a .npy file");
+  command->add_option("--input", flags->inputs, "A further tensor that the loss reads, NAME=FILE.npy; may be repeated")
+      ->type_name("NAME=FILE");
   command->add_option("--sample_weight", flags->sample_weight, "Weights of the items, a .npy file");
   command->add_option("--mask", flags->mask, "Items to keep, a .npy file of b1 or u1");
   command->add_option("--params", flags->params, "Parameters of the loss, a JSON object such as {\"delta\": 1.5}");
   Options* options = &flags->options;
   AddEnum(command, "--input_kind", &options->input_kind, kInputKinds, "What y_pred is");
+  AddEnum(command, "--convention", &options->convention, kConventions, "Whose conventions; default lossd");
   AddEnum(command, "--reduction", &options->reduction, kReductions, "How items become one number; default mean");
   CLI::Option* divisor = command->add_option_function<Divisor>(
       "--divisor", [options](const Divisor& given) { options->divisor = given; },
@@ -78,6 +93,16 @@ void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_he
           "NaN and infinity in the input; default propagate");
   AddEnum(command, "--empty_policy", &options->empty_policy, kEmptyPolicies,
           "Answer where no item is left; default zero");
+  AddEnum(command, "--last_axis", &options->last_axis, kLastAxes,
+          "Fold the last axis of an elementwise loss into one item; default keep");
+  AddEnum(command, "--kink_policy", &options->kink_policy, kKinkPolicies,
+          "Slope of max(z, 0) at z = 0; default least_norm");
+  command->add_option("--label_smoothing", options->label_smoothing, "In [0, 1]");
+  command->add_option_function<int64_t>(
+      "--ignore_index", [options](const int64_t& given) { options->ignore_index = given; },
+      "Class index whose items are left out");
+  command->add_option_function<int64_t>(
+      "--axis", [options](const int64_t& given) { options->axis = given; }, "Class axis of y_pred; default -1");
   command->add_option("--out", flags->out, out_help);
 }
 
@@ -94,18 +119,24 @@ absl::StatusOr<absl::Duration> ParseTimeout(const std::string& text) {
       absl::StrCat("--timeout: '", text, "'; expected 500ms, 10s or a number of seconds > 0"));
 }
 
-absl::StatusOr<std::vector<std::pair<std::string, double>>> ParseParams(const std::string& json) {
+absl::StatusOr<std::vector<std::pair<std::string, ParamValue>>> ParseParams(const std::string& json) {
   google::protobuf::Struct object;
-  const bool parsed = google::protobuf::util::JsonStringToMessage(json, &object).ok();
-  std::vector<std::pair<std::string, double>> params;
-  bool numbers = parsed;
+  bool plain = google::protobuf::util::JsonStringToMessage(json, &object).ok();
+  std::vector<std::pair<std::string, ParamValue>> params;
   for (const auto& [name, value] : object.fields()) {
-    numbers = numbers && value.has_number_value();
-    params.emplace_back(name, value.number_value());
+    if (value.has_number_value()) {
+      params.emplace_back(name, value.number_value());
+    } else if (value.has_bool_value()) {
+      params.emplace_back(name, value.bool_value());
+    } else if (value.has_string_value()) {
+      params.emplace_back(name, value.string_value());
+    } else {
+      plain = false;
+    }
   }
-  if (!numbers) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--params: '", json, "'; expected an object of numbers, as {\"delta\": 1.5}"));
+  if (!plain) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--params: '", json, "'; expected an object of numbers, words and booleans, as {\"delta\": 1.5}"));
   }
   std::sort(params.begin(), params.end());
   return params;

@@ -20,6 +20,7 @@ struct GlobalFlags {
 // Of `evaluate` and `gradient`. Empty paths: not given.
 struct CallFlags {
   std::string loss;
+  std::vector<std::string> inputs;  // NAME=FILE
   std::string y_true;
   std::string y_pred;
   std::string sample_weight;
@@ -37,6 +38,6 @@ void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_he
 absl::StatusOr<absl::Duration> ParseTimeout(const std::string& text);
 
 // A JSON object of numbers: {"delta": 1.5}. INVALID_ARGUMENT for others.
-absl::StatusOr<std::vector<std::pair<std::string, double>>> ParseParams(const std::string& json);
+absl::StatusOr<std::vector<std::pair<std::string, ParamValue>>> ParseParams(const std::string& json);
 
 }  // namespace lossd::lossctl

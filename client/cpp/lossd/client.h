@@ -21,12 +21,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -60,16 +62,25 @@ struct ClientOptions {
   size_t max_message_bytes = size_t{1} << 30;        // of a request; at most 2^31 - 1, the limit of protobuf
 };
 
+// What a parameter is set to: a number, a flag, or a word.
+using ParamValue = std::variant<double, bool, std::string>;
+
 // What to evaluate. proto/lossd/v1/loss_service.proto says which shapes and dtypes belong together. (Every member has
 // an initializer so that naming a few of them draws no warning.)
 struct LossCall {
   std::string loss = {};  // canonical name or alias
-  ConstTensor y_true = {};
-  ConstTensor y_pred = {};
+  std::optional<ConstTensor> y_true = {};
+  std::optional<ConstTensor> y_pred = {};
   std::optional<ConstTensor> sample_weight = {};
   std::optional<ConstTensor> mask = {};
-  std::vector<std::pair<std::string, double>> params = {};
+  std::vector<std::pair<std::string, ParamValue>> params = {};
   Options options = {};
+  std::vector<std::pair<std::string, ConstTensor>> inputs = {};  // what else the loss reads, by name: "variance"
+  std::optional<ConstTensor> element_weight = {};
+  std::optional<ConstTensor> class_weight = {};
+  std::optional<ConstTensor> class_mask = {};
+  std::vector<std::string> with_respect_to = {};  // of Gradient; empty: y_pred
+  bool hessian_diagonal = false;                  // of Gradient
   std::optional<absl::Duration> timeout = {};  // instead of ClientOptions::timeout
 };
 
@@ -81,10 +92,13 @@ struct EvaluateResult {
   double weight_sum = 0;
   std::string loss;                // canonical name
   std::optional<Tensor> per_item;  // where the reduction is NONE
+  std::map<std::string, Tensor> outputs;  // what the loss reports beside, by name: "feasible" of ctc
 };
 
 struct GradientResult : EvaluateResult {
-  Tensor gradient;  // with respect to y_pred: its shape and dtype
+  Tensor gradient;                          // with respect to y_pred: its shape and dtype; empty where not asked for
+  std::map<std::string, Tensor> gradients;  // with respect to the other inputs, by name
+  std::optional<Tensor> hessian_diagonal;   // where asked for
 };
 
 // One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be
@@ -100,7 +114,7 @@ class Client {
 
   [[nodiscard]] absl::StatusOr<EvaluateResult> Evaluate(const LossCall& call) const;
   [[nodiscard]] absl::StatusOr<GradientResult> Gradient(const LossCall& call) const;
-  // Writes the gradient to `gradient`, which must have the size of y_pred; that of the result stays empty. On an error
+  // Writes the gradient with respect to y_pred to `gradient`, which must have its size; that of the result stays empty. On an error
   // `gradient` may be written in part.
   [[nodiscard]] absl::StatusOr<GradientResult> GradientInto(const LossCall& call, std::span<std::byte> gradient) const;
 
