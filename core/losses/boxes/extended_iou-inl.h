@@ -71,8 +71,14 @@ struct ExtendedIou {
     const Span &x = boxes.x, &y = boxes.y;
     const Term x1 = Absolute(x.offset), x2 = x1 + x.overlap, y1 = Absolute(y.offset), y2 = y1 + y.overlap;
     const Term overlap = x2 * y2 + Min(x1, x2) * Min(y1, y2) - x1 * -Min(-y1, -y2) + Min(-x1, -x2) * y1;
-    const Term all = x.pred * y.pred + Term{x.truth * y.truth, {}} - overlap;
-    return Term{1, {}} - overlap / all;
+    // 1 - I / (S - I), S the sum of both areas. Far apart I / U is nearly -1, where its quotient rule would cancel.
+    Term areas = x.pred * y.pred;
+    areas.v += x.truth * y.truth;
+    const double all = areas.v - overlap.v;
+    if (all == 0) return {1, {}};
+    Term u{1 - overlap.v / all, {}};
+    for (size_t k = 0; k < 4; ++k) u.d[k] = (overlap.v / all * areas.d[k] - areas.v / all * overlap.d[k]) / all;
+    return u;
   }
   static HWY_INLINE Term Min(const Term& a, const Term& b) {
     const double share = Span::Less(a.v, b.v);

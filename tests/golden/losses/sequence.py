@@ -203,3 +203,120 @@ ctc.published(
     y_true=[[1, 2, 1, 0], [1, 2, 0, 2]],
     label_length=[3, 3],
 )
+
+
+@loss("ctc_batch_cost", params={"epsilon": 1e-7}, integers=("y_true", "input_length", "label_length"))
+def ctc_batch_cost(c):
+    values = []
+    for frames, labels in items(c):
+        y = [softmax([log(p + c.epsilon) for p in row]) for row in frames]
+        z = path_sum(y, labels, len(c.y_pred[0][0]) - 1)
+        values.append(mp.inf if z == 0 else -log(z))
+    return values
+
+
+@ctc_batch_cost.slope
+def _(c):
+    return {"y_pred": [mpf(0) if mp.isinf(v) else None for v, i in zip(ctc_batch_cost.value(c), c.y_pred) for x in flat(i)]}
+
+
+@ctc_batch_cost.cases
+def _(T, rng):
+    def rows(frames, classes):
+        return rows_of("PROBABILITIES", T, rng, frames, classes)
+
+    def one(note, frames, labels, **options):
+        return case(note, kind="PROBABILITIES", y_pred=[frames], y_true=[labels], **options)
+
+    yield one("one frame, one label", rows(1, 2), [0])
+    yield one("as many frames as labels: one path", rows(3, 3), [0, 1, 0])
+    yield one("a repeat needs a blank between: one path", rows(3, 3), [1, 1])
+    for frames, classes, labels in ((4, 3, [1, 1]), (4, 3, [0, 0, 1]), (2, 4, [2, 0]), (5, 2, [0, 0]), (3, 4, [1])):
+        yield one("random", rows(frames, classes), labels)
+    yield one("the blank as a label", rows(3, 3), [0, 2])
+    yield one("too few frames", rows(1, 3), [0, 1])
+    for frames, labels in (([3, 2], [2, 1]), ([2, 3], [1, 2]), ([2, 3], [2, 0])):
+        options = dict(y_true=[[0, 1], [1, 1]], input_length=frames, label_length=labels)
+        yield case("lengths", kind="PROBABILITIES", y_pred=[rows(3, 3), rows(3, 3)], **options)
+    yield one("zeros", [[0.5, 0.0, 0.5], [0.0, 0.75, 0.25], [0.25, 0.75, 0.0]], [0, 1])
+    yield one("zeros all along", [[0.0, 0.5, 0.5], [0.0, 0.75, 0.25]], [0])
+    yield one("one hot", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [0, 1])
+    for epsilon in (1e-3, 0.5):
+        yield one("epsilon", rows(3, 3), [0, 1], params={"epsilon": epsilon})
+    for scale in (1e-20, 1e-6, 1e3):
+        frames = [[scale * uniform(rng, 0.01, 1) for _ in range(3)] for _ in range(3)]
+        yield one("not normalised", frames, [0, 1])
+    for _ in range(18):
+        classes, n = 2 + int(2 * rng.random()), 1 + int(2 * rng.random())
+        labels = [int((classes - 1) * rng.random()) for _ in range(n)]
+        yield one("random", rows(2 * n + int(2 * rng.random()), classes), labels)
+
+
+# --- Sequence transducer ------------------------------------------------------------------------------------------------
+
+
+@loss("rnnt", params={"blank": -1}, integers=("y_true", "input_length", "label_length"))
+def rnnt(c):
+    values = []
+    blank = int(c.blank) if c.blank >= 0 else len(c.y_pred[0][0][0]) - 1
+    for i, (frames, labels) in enumerate(items(c)):
+        y = [[(softmax if c.kind == "LOGITS" else exponentials)(row) for row in frame] for frame in frames]
+        alpha = {(0, 0): mpf(1)}
+        for t in range(len(y)):
+            for u in range(len(labels) + 1):
+                if t > 0:
+                    alpha[t, u] = alpha[t - 1, u] * y[t - 1][u][blank]
+                if u > 0:
+                    alpha[t, u] = alpha.get((t, u), mpf(0)) + alpha[t, u - 1] * y[t][u - 1][labels[u - 1]]
+        z = alpha[len(y) - 1, len(labels)] * y[-1][len(labels)][blank] if y else mpf(0)
+        values.append(mp.inf if z == 0 else -log(z))
+    return values
+
+
+@rnnt.slope
+def _(c):
+    slopes = []
+    for value, item in zip(rnnt.value(c), c.y_pred):
+        slopes += [mpf(0) if mp.isinf(value) or x == -mp.inf else None for x in flat(item)]
+    return {"y_pred": slopes}
+
+
+@rnnt.cases
+def _(T, rng):
+    for kind in ("LOGITS", "LOG_PROBABILITIES"):
+
+        def nodes(frames, labels, classes, scale=1.0, kind=kind):
+            return [rows_of(kind, T, rng, labels + 1, classes, scale) for _ in range(frames)]
+
+        def one(note, item, labels, **options):
+            return case(note, kind=kind, y_pred=[item], y_true=[labels], **options)
+
+        yield one("one frame, one label", nodes(1, 1, 2), [0])
+        yield one("two frames, one label", nodes(2, 1, 2), [0])
+        yield one("one frame, two labels", nodes(1, 2, 3), [1, 0])
+        yield one("a repeat", nodes(2, 2, 2), [0, 0])
+        yield one("the blank is the first class", nodes(2, 1, 3), [2], params={"blank": 0})
+        yield one("the blank is class 1", nodes(2, 1, 3), [0], params={"blank": 1})
+        yield one("the blank as a label", nodes(2, 1, 2), [1])
+        yield case("no frames", kind=kind, y_pred=[nodes(1, 1, 2)], y_true=[[0]], input_length=[0])
+        for frames, labels in (([2, 1], [1, 1]), ([1, 2], [1, 0]), ([2, 1], [0, 1])):
+            options = dict(y_true=[[0], [1]], input_length=frames, label_length=labels)
+            yield case("lengths", kind=kind, y_pred=[nodes(2, 1, 3), nodes(2, 1, 3)], **options)
+        for _ in range(24):
+            frames, n, classes = 1 + int(2.5 * rng.random()), 1 + int(2 * rng.random()), 2 + int(2 * rng.random())
+            labels = [int((classes - 1) * rng.random()) for _ in range(n)]
+            yield one("random", nodes(frames, n, classes), labels)
+        if kind == "LOGITS":
+            for scale in (1e-6, 0.1, 3.0, 8.0):
+                yield one(f"random, scale {scale:g}", nodes(2, 1, 2, scale), [0])
+                yield one(f"random, scale {scale:g}", nodes(1, 1, 3, scale), [1])
+            yield one("huge", [[[1e30, -1e30], [0.0, 2e30]], [[-1e30, 0.5], [1e30, 1.0]]], [0])
+            yield one("an impossible class", [[[1.0, -INF, 0.5], [0.25, 0.5, -INF]], [[0.5, 1.0, -INF], [1.0, 2.0, 0.5]]], [0])
+            yield one("an impossible label", [[[-INF, 1.0], [0.5, 0.25]]], [0])
+        else:
+            for scale in (0.01, 3.0, 100.0):
+                for _ in range(2):
+                    item = [[[-scale * rng.random() for _ in range(2)] for _ in range(2)] for _ in range(2)]
+                    yield one("not normalised", item, [0])
+            yield one("impossible classes", [[[-1.0, -INF], [-0.5, -0.25]], [[-0.5, -1.0], [-INF, -2.0]]], [0])
+            yield one("an impossible label", [[[-INF, -1.0], [-0.5, -0.25]]], [0])
