@@ -39,6 +39,9 @@ const int32_t* LoadIntegers(const Problem& problem, size_t i, Run elements, Work
   } else {
     ConvertElements(view.dtype(), bytes, elements.count, out);
   }
+  if (problem.contract().inputs[i].content == Content::kBool) {  // a U8 may hold any byte
+    for (size_t k = 0; k < elements.count; ++k) out[k] = out[k] != 0;
+  }
   return out;
 }
 

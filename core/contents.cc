@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/errors.h"
 #include "core/tensor/convert.h"
@@ -76,13 +77,17 @@ absl::Status CheckInput(const Problem& problem, size_t i) {
   const Input& input = contract.inputs[i];
   const BoundInput& bound = problem.inputs[i];
   if (absl::Status s = CheckBools(input.name, *bound.view); !s.ok()) return s;
-  const auto size = static_cast<int64_t>(input.bound == 'C' ? problem.num_classes : problem.dims[input.bound]);
+  const bool last_axis = problem.elementwise() && input.bound == 'C';
+  const size_t bound_size = last_axis ? problem.num_classes : problem.dims[input.bound];
+  const bool unbound = bound_size == Dims::kUnbound;  // labels that only tell items apart
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  const int64_t size = unbound ? kMost : static_cast<int64_t>(bound_size);
   switch (input.content) {
     case Content::kNumbers:
     case Content::kBool:
       return absl::OkStatus();
     case Content::kIndex:
-      return CheckRange(input.name, *bound.view, 0, size, problem.ignore_index);
+      return CheckRange(input.name, *bound.view, unbound ? -kMost : 0, size, problem.ignore_index);
     case Content::kIndexOrPad:
       return CheckRange(input.name, *bound.view, -1, size, std::nullopt);
     case Content::kCount:

@@ -88,7 +88,10 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
       [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, outputs, factor, workspace); });
   if (!done) return error::Cancelled();
   Partial total = *done;
-  if (plan.num_blocks == 0) total = known;
+  if (plan.num_blocks == 0) {
+    total = known;
+    ClearGradients(problem, outputs);  // shared inputs have elements though there are no items
+  }
   const double divisor = DivisorOf(problem, total);
   // Nothing left, or weights that add up to nothing: the empty policy speaks, and no slope may become 0/0.
   const bool empty = problem.reduction == Reduction::kMean && divisor == 0;

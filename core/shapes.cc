@@ -32,7 +32,7 @@ struct Pattern {
   }
 };
 
-constexpr size_t kUnbound = ~size_t{0};
+constexpr size_t kUnbound = Dims::kUnbound;
 
 // Matches one axis; sizes of letters are bound where they are met first.
 bool Matches(std::string_view axis, int64_t size, Dims& dims) {
@@ -285,7 +285,8 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
     if (problem.item_shape.empty()) return error::BadAxis("options.last_axis", -1, 0);
     problem.item_shape.pop_back();
     problem.width = problem.num_classes;
-  } else if (!problem.elementwise()) {
+  }
+  if (!problem.elementwise()) {
     const size_t classes = problem.dims['C'];
     problem.num_classes = classes == kUnbound ? prediction.width : classes;
   }

@@ -68,7 +68,7 @@ constexpr Param Flag(std::string_view name, bool fallback, std::string_view summ
 // What the elements of an input are.
 enum class Content : uint8_t {
   kNumbers,      // floating point (integers are converted)
-  kIndex,        // integers in [0, size of the axis `bound`)
+  kIndex,        // integers in [0, size of the axis `bound`); any int32 where no input has that axis
   kIndexOrPad,   // integers in [-1, size of the axis `bound`); -1 stands for nothing
   kCount,        // integers in [0, size of the axis `bound`]
   kPrefixIndex,  // per item a run of integers, of which the first as many as the kCount input `counted_by` says (all,
@@ -211,6 +211,7 @@ struct Contract {
   Extra extra = Extra::kNone;
   std::string_view extra_name = {};
   bool checks_nan_itself = false;  // sequences: what lies behind an item's length is not looked at
+  bool detached = false;           // the slope leaves out the derivative of a part: notes say which
 
   // Index of an input or parameter by name; size() where there is none.
   constexpr size_t InputIndex(std::string_view wanted) const {

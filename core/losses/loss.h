@@ -14,6 +14,7 @@ namespace lossd {
 // Sizes of the axes that a contract names by letters.
 class Dims {
  public:
+  static constexpr size_t kUnbound = ~size_t{0};  // no input has an axis of that letter
   size_t operator[](char letter) const { return sizes_[letter - 'A']; }
   size_t& operator[](char letter) { return sizes_[letter - 'A']; }
 
