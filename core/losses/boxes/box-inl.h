@@ -105,10 +105,10 @@ inline constexpr std::string_view kBoxKinks =
     "Where coordinates of the two boxes tie, each has half of the slope, as with PyTorch's minimum and maximum; boxes "
     "that touch, and sides of length 0, have no slope.";
 // A slope adds up terms of either sign, and in double nothing is left over to hide what cancels. Measured on the golden
-// files against the largest slope of the item.
-inline constexpr Tolerance kBoxTolerance = {64, 256};
+// files: 6 and 58.
+inline constexpr Tolerance kBoxTolerance = {16, 64, true};
 inline constexpr std::string_view kBoxToleranceNote =
-    "F64: the parts of a slope may cancel; 256 units of the item's largest slope. F32 is computed in double.";
+    "F64: the parts of a slope may cancel; its bound is in units of the largest slope of the item.";
 
 // Corners x1, y1, x2, y2 of four numbers, each times scale.
 HWY_INLINE std::array<double, 4> Corners(const double* box, int format, double scale) {

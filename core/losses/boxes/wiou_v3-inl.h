@@ -67,8 +67,11 @@ struct WiouV3 {
                     .gradient = {},
                     .digits = 6,
                     .params = {1.9, 3, .5, 0, 0}}},
-      .f64 = kBoxTolerance,
-      .tolerance_note = kBoxToleranceNote,
+      .f64 = {256, 256, true},
+      .tolerance_note =
+          "F64: the weight is the exponential of (delta - b) ln alpha, which may be large; slopes in units of the "
+          "largest "
+          "of the item.",
       .extra = Extra::kMean,
       .extra_name = "iou_mean",
   };

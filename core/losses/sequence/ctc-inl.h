@@ -106,7 +106,7 @@ struct Ctc {
                     .gradient = {-.51724138, -1.72413793, -.68965517, -1.72413793},
                     .form = {InputKind::kProbabilities},
                     .shape = {2, 2}}},
-      .f64 = {1024, 1024},
+      .f64 = {1024, 1024, true},
       .tolerance_note = "F64: values near 0 and slopes are differences of sums over all paths.",
       .conventions = {{.convention = Convention::kKeras, .input_kind = InputKind::kLogits},
                       {.convention = Convention::kTorch,

@@ -80,7 +80,7 @@ struct CtcBatchCost {
                     .digits = 5,
                     .form = {InputKind::kProbabilities},
                     .shape = {2, 3}}},
-      .f64 = {1024, 1024},
+      .f64 = {1024, 1024, true},
       .tolerance_note = "F64: values near 0 and slopes are differences; see ctc.",
       .conventions = {{.convention = Convention::kKeras, .reduction = Reduction::kNone}},
       .extra = Extra::kPerItem,

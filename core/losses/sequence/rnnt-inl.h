@@ -96,6 +96,8 @@ struct Rnnt {
                     .gradient = {0, 0, .25, -.25, -.25, .25, .5, -.5},
                     .form = {InputKind::kLogits},
                     .shape = {2, 2, 2}}},
+      .f64 = {16, 64, true},
+      .tolerance_note = "F64: slopes are differences, counted in units of the item's largest.",
       .extra = Extra::kPerItem,
       .extra_name = "feasible",
       .checks_nan_itself = true,

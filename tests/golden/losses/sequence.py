@@ -127,8 +127,8 @@ def _(T, rng):
         for frames, classes, labels in ((4, 3, [2, 2]), (4, 3, [1, 1, 2]), (2, 4, [3, 1]), (5, 2, [1, 1]), (3, 4, [1])):
             yield one("random", rows(frames, classes), labels)
         for labels in ([2], [1, 2], [2, 1], [1, 2, 1], [1, 1]):
-            yield one("random", rows(4, 3 if 2 in labels else 2), labels)
-        yield one("the blank is the last class", rows(4, 3), [0, 1], params={"blank": -1})
+            yield one("random", rows(3, 3 if 2 in labels else 2), labels)
+        yield one("the blank is the last class", rows(3, 3), [0, 1], params={"blank": -1})
         yield one("the blank is the last class", rows(4, 3), [0, 0, 1], params={"blank": -1})
         yield one("the blank is class 1", rows(3, 3), [0, 2], params={"blank": 1})
         yield one("the blank as a label", rows(3, 3), [1, 2, 0])
@@ -149,8 +149,8 @@ def _(T, rng):
         yield case("no labels", kind=kind, y_pred=[rows(3, 3)], y_true=[[1]], label_length=[0])
         params = {"normalize": "target_length"}
         yield case("no labels", kind=kind, y_pred=[rows(2, 2)], y_true=[[1]], label_length=[0], params=params)
-        for _ in range(12):
-            classes, n = 2 + int(2 * rng.random()), 1 + int(2 * rng.random())
+        for _ in range(10):
+            classes, n = 2 + int(1.5 * rng.random()), 1 + int(1.5 * rng.random())
             labels = [1 + int((classes - 1) * rng.random()) for _ in range(n)]
             yield one("random", rows(2 * n + int(2 * rng.random()), classes), labels)
         if kind == "LOGITS":
@@ -165,12 +165,12 @@ def _(T, rng):
             yield one("an impossible label", [[1.0, 0.5, -INF], [0.25, 0.0, -INF]], [1, 2])
             yield one("offset 1e4", [[1e4 + bell(rng) for _ in range(3)] for _ in range(3)], [1, 2])
         if kind == "LOG_PROBABILITIES":
-            for labels in ([1], [2, 1], [1, 1]):
+            for labels in ([1], [2, 1]):
                 yield one("the gradient of PyTorch", rows(3, 3), labels, params={"gradient": "torch"})
             params = {"gradient": "torch", "normalize": "target_length"}
-            yield one("PyTorch's mean", rows(4, 3), [2, 1], params=params)
+            yield one("PyTorch's mean", rows(2, 3), [2, 1], params=params)
             for scale in (0.01, 3.0, 100.0, 1e4):
-                frames = [[-scale * uniform(rng, 0, 1) for _ in range(3)] for _ in range(3)]
+                frames = [[-scale * uniform(rng, 0, 1) for _ in range(3)] for _ in range(2)]
                 yield one("not normalised", frames, [1, 2])
             yield one("impossible classes", [[-0.5, -1.0, -INF], [-INF, -0.25, -1.5], [-1.0, -INF, -0.5]], [1, 2])
             yield one("an impossible label", [[-0.5, -1.0, -INF], [-0.5, -0.25, -INF]], [1, 2])
@@ -246,7 +246,7 @@ def _(T, rng):
     for scale in (1e-20, 1e-6, 1e3):
         frames = [[scale * uniform(rng, 0.01, 1) for _ in range(3)] for _ in range(3)]
         yield one("not normalised", frames, [0, 1])
-    for _ in range(18):
+    for _ in range(20):
         classes, n = 2 + int(2 * rng.random()), 1 + int(2 * rng.random())
         labels = [int((classes - 1) * rng.random()) for _ in range(n)]
         yield one("random", rows(2 * n + int(2 * rng.random()), classes), labels)
