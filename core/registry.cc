@@ -11,10 +11,25 @@
 namespace lossd {
 namespace {
 
-constexpr std::span<const Loss> (*kTopics[])() = {
-    BoxLosses,    ClassificationLosses, DivergenceLosses, LikelihoodLosses, MarginLosses,
-    MetricLosses, PreferenceLosses,     RankingLosses,    RegressionLosses, RegularizerLosses,
-    RobustLosses, SegmentationLosses,   SequenceLosses};
+struct Topic {
+  std::string_view name;
+  std::span<const Loss> (*losses)();
+};
+constexpr Topic kTopics[] = {
+    {"boxes", BoxLosses},
+    {"classification", ClassificationLosses},
+    {"divergence", DivergenceLosses},
+    {"likelihood", LikelihoodLosses},
+    {"margin", MarginLosses},
+    {"metric", MetricLosses},
+    {"preference", PreferenceLosses},
+    {"ranking", RankingLosses},
+    {"regression", RegressionLosses},
+    {"regularizers", RegularizerLosses},
+    {"robust", RobustLosses},
+    {"segmentation", SegmentationLosses},
+    {"sequence", SequenceLosses},
+};
 
 // Names are compared without case and separators: "BCEWithLogitsLoss", "bce_with_logits_loss".
 std::string Fold(std::string_view name) {
@@ -35,7 +50,7 @@ const std::map<std::string, Place, std::less<>>& Names() {
   static const auto& names = *[] {
     auto* map = new std::map<std::string, Place, std::less<>>;
     for (size_t topic = 0; topic < std::size(kTopics); ++topic) {
-      const std::span<const Loss> losses = kTopics[topic]();
+      const std::span<const Loss> losses = kTopics[topic].losses();
       for (size_t index = 0; index < losses.size(); ++index) {
         const Contract& contract = *losses[index].contract;
         map->emplace(Fold(contract.name), Place{topic, index, InputKind::kUnspecified});
@@ -71,7 +86,7 @@ std::vector<std::string_view> Near(std::string_view folded) {
     const bool part = folded.size() >= 3 && name.find(folded) != std::string::npos;
     const size_t distance = part ? 1 : Distance(folded, name);
     if (distance <= 1 + folded.size() / 4)
-      near.emplace_back(distance, kTopics[place.topic]()[place.index].contract->name);
+      near.emplace_back(distance, kTopics[place.topic].losses()[place.index].contract->name);
   }
   std::sort(near.begin(), near.end());
   std::vector<std::string_view> names;
@@ -90,9 +105,11 @@ std::string_view Name(Family family) {
 
 std::vector<Loss> AllLosses() {
   std::vector<Loss> all;
-  for (const auto topic : kTopics) {
-    const std::span<const Loss> losses = topic();
-    all.insert(all.end(), losses.begin(), losses.end());
+  for (const Topic& topic : kTopics) {
+    for (Loss loss : topic.losses()) {
+      loss.topic = topic.name;
+      all.push_back(loss);
+    }
   }
   std::sort(all.begin(), all.end(), [](const Loss& a, const Loss& b) { return a.contract->name < b.contract->name; });
   return all;
@@ -104,7 +121,10 @@ absl::StatusOr<ResolvedLoss> FindLoss(std::string_view name) {
   const auto found = Names().find(folded);
   if (found == Names().end()) return error::UnknownLoss(name, Near(folded));
   const Place& place = found->second;
-  return ResolvedLoss{kTopics[place.topic]()[place.index], place.implied};
+  const Topic& topic = kTopics[place.topic];
+  ResolvedLoss resolved{topic.losses()[place.index], place.implied};
+  resolved.loss.topic = topic.name;
+  return resolved;
 }
 
 }  // namespace lossd

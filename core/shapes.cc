@@ -108,12 +108,11 @@ struct Arranged {
   Order order;
   Shape shape;
 };
-absl::StatusOr<Arranged> Arrange(const Input& input, const Pattern& pattern, const Pattern& first, const Shape& shape,
-                                 Family family, const std::optional<int64_t>& axis,
-                                 const std::optional<RegionAxes>& region) {
+absl::StatusOr<Arranged> Arrange(const Pattern& pattern, const Pattern& first, const Shape& shape, Family family,
+                                 const std::optional<int64_t>& axis, const std::optional<RegionAxes>& region) {
   Arranged arranged{{}, shape};
   if (pattern.shared) return arranged;
-  if (family == Family::kRow && axis && pattern.axes.size() == 1 && input.shape == "... C") {
+  if (family == Family::kRow && axis && pattern.axes == first.axes) {
     absl::StatusOr<Order> order = ClassAxisLast(*axis, shape.size());
     if (!order.ok()) return order.status();
     arranged.order = *std::move(order);
@@ -199,7 +198,7 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
     return absl::OkStatus();
   }
   absl::StatusOr<Arranged> arranged =
-      Arrange(input, pattern, first_pattern, view.shape(), contract.family, resolved.axis, region);
+      Arrange(pattern, first_pattern, view.shape(), contract.family, resolved.axis, region);
   if (!arranged.ok()) return arranged.status();
   bound.order = std::move(arranged->order);
   Shape shape = std::move(arranged->shape);

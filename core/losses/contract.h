@@ -54,12 +54,14 @@ struct Param {
   Interval domain = kReal;
   std::string_view summary = {};
   List<std::string_view, 6> choices = {};  // empty: a number. {"false", "true"} takes a bool.
+  // Of those, the ones under which the slope leaves out the derivative of a part: the contract's notes say which.
+  List<std::string_view, 6> detached = {};
 
   constexpr bool is_choice() const { return !choices.empty(); }
 };
 constexpr Param Choice(std::string_view name, List<std::string_view, 6> choices, double fallback,
                        std::string_view summary) {
-  return {name, fallback, kReal, summary, choices};
+  return {.name = name, .fallback = fallback, .summary = summary, .choices = choices};
 }
 constexpr Param Flag(std::string_view name, bool fallback, std::string_view summary) {
   return Choice(name, {"false", "true"}, fallback ? 1 : 0, summary);
@@ -212,7 +214,7 @@ struct Contract {
   Extra extra = Extra::kNone;
   std::string_view extra_name = {};
   bool checks_nan_itself = false;  // sequences: what lies behind an item's length is not looked at
-  bool detached = false;           // the slope leaves out the derivative of a part: notes say which
+  bool detached = false;  // the slope leaves out the derivative of a part whatever the parameters: notes say which
 
   // Index of an input or parameter by name; size() where there is none.
   constexpr size_t InputIndex(std::string_view wanted) const {

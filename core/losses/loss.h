@@ -63,6 +63,7 @@ struct Loss {
   const Contract* contract;
   std::span<const FormKernels> forms;                                       // in the contract's order
   double (*finish)(std::span<const double> params, double mean) = nullptr;  // Extra::kMean
+  std::string_view topic = {};  // the folder of core/losses that it lives in
 };
 
 }  // namespace lossd

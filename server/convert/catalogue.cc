@@ -1,8 +1,11 @@
 #include "server/convert/catalogue.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/conventions.h"
 #include "core/errors.h"
@@ -53,6 +56,73 @@ void SetParam(const Param& param, double value, google::protobuf::Struct* params
   }
 }
 
+// The words of "... T C" behind the dots.
+std::vector<std::string_view> Letters(std::string_view shape) {
+  std::vector<std::string_view> letters;
+  for (size_t at = 0; at < shape.size();) {
+    const size_t end = std::min(shape.find(' ', at), shape.size());
+    if (shape.substr(at, end - at) != "...") letters.push_back(shape.substr(at, end - at));
+    at = end + 1;
+  }
+  return letters;
+}
+
+// Shapes of an example's tensors from the letters of the contract: those that the prediction binds are known, one more
+// follows from the number of elements. A row, sequence or region is sent as a batch of one.
+class ExampleShapes {
+ public:
+  ExampleShapes(const Contract& contract, const Example& example) : contract_(contract) {
+    std::vector<int64_t> inner(example.shape.begin(), example.shape.end());
+    if (inner.empty()) inner.push_back(static_cast<int64_t>(example.prediction.size()));
+    const std::vector<std::string_view> letters = Letters(contract.inputs[0].shape);
+    const size_t lead = inner.size() - std::min(inner.size(), letters.size());
+    for (size_t i = 0; i < letters.size() && lead + i < inner.size(); ++i) {
+      const bool one_more = letters[i].ends_with("+1");
+      sizes_[letters[i][0]] = inner[lead + i] - (one_more ? 1 : 0);
+    }
+    first_ = inner;
+    batched_ = contract.family != Family::kElementwise && contract.family != Family::kBatch && lead == 0;
+    if (contract.family == Family::kRegion) batched_ = inner.size() == letters.size();
+    items_.assign(inner.begin(), inner.begin() + lead);
+    if (batched_) {
+      first_.insert(first_.begin(), 1);
+      items_ = {1};
+    }
+  }
+
+  const std::vector<int64_t>& first() const { return first_; }
+
+  std::vector<int64_t> Of(const Input& input, size_t count) const {
+    if (contract_.family == Family::kElementwise) {
+      return input.shape == "..." ? first_ : std::vector<int64_t>{static_cast<int64_t>(count)};
+    }
+    std::vector<int64_t> shape;
+    if (input.shape.starts_with("...")) shape = items_;
+    int64_t known = 1;
+    for (const int64_t size : shape) known *= size;
+    size_t open = ~size_t{0};
+    for (const std::string_view letter : Letters(input.shape)) {
+      const auto found = sizes_.find(letter[0]);
+      const bool digit = letter[0] >= '0' && letter[0] <= '9';
+      if (!digit && found == sizes_.end()) {
+        open = shape.size();
+        shape.push_back(1);
+      } else {
+        shape.push_back(digit ? letter[0] - '0' : found->second + (letter.ends_with("+1") ? 1 : 0));
+        known *= shape.back();
+      }
+    }
+    if (open < shape.size() && known > 0) shape[open] = static_cast<int64_t>(count) / known;
+    return shape;
+  }
+
+ private:
+  const Contract& contract_;
+  std::map<char, int64_t> sizes_;
+  std::vector<int64_t> first_, items_;
+  bool batched_;
+};
+
 void AddExample(const Loss& loss, const Example& example, v1::DescribeLossResponse* response) {
   const Contract& contract = *loss.contract;
   v1::Example* added = response->add_examples();
@@ -63,10 +133,10 @@ void AddExample(const Loss& loss, const Example& example, v1::DescribeLossRespon
   }
   added->mutable_y_true()->Add(example.target.begin(), example.target.end());
   added->mutable_y_pred()->Add(example.prediction.begin(), example.prediction.end());
-  if (example.shape.empty()) {
-    added->add_shape(static_cast<int64_t>(example.prediction.size()));
-  } else {
-    added->mutable_shape()->Add(example.shape.begin(), example.shape.end());
+  const ExampleShapes shapes(contract, example);
+  added->mutable_shape()->Add(shapes.first().begin(), shapes.first().end());
+  if (const Input* const target = TargetOf(contract); target != nullptr) {
+    for (const int64_t size : shapes.Of(*target, example.target.size())) added->add_y_true_shape(size);
   }
   size_t other = 0;
   for (size_t i = 1; i < contract.inputs.size() && other < example.others.size(); ++i) {
@@ -75,6 +145,7 @@ void AddExample(const Loss& loss, const Example& example, v1::DescribeLossRespon
     v1::Values* values = added->add_others();
     values->set_name(std::string(input.name));
     values->mutable_values()->Add(example.others[other].begin(), example.others[other].end());
+    for (const int64_t size : shapes.Of(input, example.others[other].size())) values->add_shape(size);
     ++other;
   }
   added->set_value(example.value);
@@ -142,6 +213,7 @@ v1::LossSummary ToSummary(const Loss& loss) {
   v1::LossSummary summary;
   summary.set_name(std::string(loss.contract->name));
   for (const Alias& alias : loss.contract->aliases) summary.add_aliases(std::string(alias.name));
+  summary.set_topic(std::string(loss.topic));
   summary.set_family(std::string(Name(loss.contract->family)));
   summary.set_summary(std::string(loss.contract->summary));
   return summary;

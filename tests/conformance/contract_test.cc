@@ -1,15 +1,18 @@
-// Contracts hold: worked examples, names, and the slope is the derivative of the value.
+// Contracts hold: texts, names, worked examples, conventions. derivative_test.cc has the derivatives.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <random>
+#include <set>
 #include <string>
 
 #include "core/registry.h"
 #include "core/strings.h"
 #include "gtest/gtest.h"
-#include "tests/support/kernels.h"
+#include "tests/support/cases.h"
+#include "tests/support/examples.h"
+#include "tests/support/golden.h"
+#include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
 namespace lossd::testing {
@@ -17,132 +20,226 @@ namespace {
 
 constexpr uint64_t kSeed = 20261121;
 
-const FormKernels* Find(const Loss& loss, const Form& form) {
-  for (const FormKernels& kernels : loss.forms) {
-    if (kernels.form == form) return &kernels;
+template <class Fn>
+void ForEachContract(const Fn& check) {
+  for (const Loss& loss : AllLosses()) {
+    SCOPED_TRACE(loss.contract->name);
+    check(*loss.contract);
   }
-  return nullptr;
 }
 
-template <class T>
-void ExampleHolds(const Loss& loss, const Example& example) {
-  SCOPED_TRACE(Cat(loss.contract->name, ": ", example.origin));
-  const FormKernels* const kernels = Find(loss, example.form);
-  ASSERT_NE(kernels, nullptr) << "an example of a form that the contract does not accept";
-  std::vector<double> params = Defaults(*loss.contract);
-  for (size_t i = 0; i < example.params.size(); ++i) params[i] = example.params[i];
-  const std::vector<T> prediction(example.prediction.begin(), example.prediction.end());
-  const std::vector<T> target(example.target.begin(), example.target.end());
-  const size_t width = loss.family == Family::kElementwise ? 1 : prediction.size();
-  const Answer<T> got = RunKernel<T>(loss, *kernels, params, prediction, target, width);
-  double sum = 0;
-  for (const T value : got.value) sum += value;
+ParamValue ValueOf(const Param& param, double value) {
+  if (!param.is_choice()) return value;
+  return std::string(param.choices[static_cast<size_t>(value)]);
+}
+
+void ExampleHolds(const Contract& contract, const Example& example, DType dtype) {
+  SCOPED_TRACE(Cat(contract.name, ": ", example.origin, " ", Name(dtype)));
+  Call call = MakeCall(contract, example.form, dtype, TensorsOf(contract, example));
+  call.request.options.reduction = Reduction::kSum;
+  call.request.gradient = true;
+  call.request.with_respect_to = {std::string(contract.inputs[0].name)};
+  ASSERT_LE(example.params.size(), contract.params.size());
+  for (size_t i = 0; i < example.params.size(); ++i) {
+    const Param& param = contract.params[i];
+    call.request.params.emplace_back(param.name, ValueOf(param, example.params[i]));
+  }
+  const absl::StatusOr<Bits> bits = Solve(call);
+  ASSERT_TRUE(bits.ok()) << bits.status();
   const double tolerance = std::pow(10.0, -example.digits);
-  EXPECT_NEAR(sum, example.value, tolerance * std::max(1.0, std::abs(example.value)));
-  ASSERT_EQ(got.slope.size(), example.gradient.size());
-  for (size_t i = 0; i < got.slope.size(); ++i) {
-    EXPECT_NEAR(got.slope[i], example.gradient[i], tolerance * std::max(1.0, std::abs(example.gradient[i])))
-        << "at " << i;
+  const auto near = [&](double got, double exact) {
+    return got == exact || std::abs(got - exact) <= tolerance * std::max(1.0, std::abs(exact));
+  };
+  EXPECT_TRUE(near(*bits->result.value, example.value)) << *bits->result.value << ", not " << example.value;
+  const std::vector<double> gradient = Decode(dtype, bits->gradient());
+  ASSERT_EQ(gradient.size(), example.gradient.size());
+  for (size_t i = 0; i < gradient.size(); ++i) {
+    EXPECT_TRUE(near(gradient[i], example.gradient[i]))
+        << gradient[i] << ", not " << example.gradient[i] << " at " << i;
   }
 }
 
 TEST(Contract, WorkedExamplesHoldOnEveryInstructionSet) {
   for (const int64_t target : SimdTargets()) {
     const OnTarget on(target);
-    for (const Loss& loss : AllLosses()) {
-      EXPECT_FALSE(loss.contract->examples.empty()) << loss.contract->name;
-      for (const Example& example : loss.contract->examples) {
-        ExampleHolds<float>(loss, example);
-        ExampleHolds<double>(loss, example);
+    ForEachContract([](const Contract& contract) {
+      EXPECT_FALSE(contract.examples.empty());
+      for (const Example& example : contract.examples) {
+        ExampleHolds(contract, example, DType::kF32);
+        ExampleHolds(contract, example, DType::kF64);
       }
-    }
+    });
   }
 }
 
 TEST(Contract, EveryLossSaysWhatItIs) {
-  for (const Loss& loss : AllLosses()) {
-    const Contract& contract = *loss.contract;
-    SCOPED_TRACE(contract.name);
-    for (const std::string_view text :
-         {contract.name, contract.summary, contract.formula, contract.gradient, contract.source}) {
-      EXPECT_FALSE(text.empty());
-    }
+  ForEachContract([](const Contract& contract) {
+    const std::pair<std::string_view, std::string_view> texts[] = {
+        {"name", contract.name},       {"summary", contract.summary},   {"use", contract.use},
+        {"formula", contract.formula}, {"gradient", contract.gradient}, {"tex", contract.tex},
+        {"source", contract.source}};
+    for (const auto& [what, text] : texts) EXPECT_FALSE(text.empty()) << what;
+    for (const Example& example : contract.examples) EXPECT_FALSE(example.origin.empty()) << "an example's origin";
+    EXPECT_FALSE((contract.has_kinks || !contract.kinks.empty()) && contract.kinks_note.empty()) << "kinks_note";
+    EXPECT_FALSE(contract.detached && contract.notes.empty()) << "what is detached";
+    EXPECT_TRUE(contract.tex.find('$') == std::string_view::npos) << "dollars";
+    const auto loose = [](const Tolerance& t) { return t.value_ulp > 2 || t.slope_ulp > 4; };
+    EXPECT_FALSE((loose(contract.f32) || loose(contract.f64)) && contract.tolerance_note.empty()) << "tolerance_note";
+  });
+}
+
+TEST(Contract, ParametersAreSane) {
+  ForEachContract([](const Contract& contract) {
+    std::set<std::string_view> names;
     for (const Param& param : contract.params) {
-      EXPECT_TRUE(param.domain.Contains(param.fallback)) << param.name;
-      EXPECT_FALSE(param.summary.empty()) << param.name;
+      SCOPED_TRACE(param.name);
+      EXPECT_TRUE(names.insert(param.name).second);
+      EXPECT_FALSE(param.summary.empty());
+      EXPECT_TRUE(param.domain.Contains(param.fallback));
+      const std::set<std::string_view> words(param.choices.begin(), param.choices.end());
+      EXPECT_EQ(words.size(), param.choices.size());
+      if (param.is_choice()) EXPECT_LT(param.fallback, static_cast<double>(param.choices.size()));
+      for (const std::string_view word : param.detached) {
+        EXPECT_TRUE(words.contains(word)) << word;
+        EXPECT_FALSE(contract.notes.empty()) << "what is detached";
+      }
     }
-    EXPECT_EQ(contract.kinks.empty(), contract.kinks_note.empty() || contract.forms.size() > 1);
-    ASSERT_EQ(loss.forms.size(), contract.forms.size());
+    if (contract.label_encoding.empty()) return;
+    const size_t encoding = contract.ParamIndex(contract.label_encoding);
+    ASSERT_LT(encoding, contract.params.size());
+    const auto& words = contract.params[encoding].choices;
+    EXPECT_EQ((std::vector<std::string_view>(words.begin(), words.end())),
+              (std::vector<std::string_view>{"signed", "binary", "auto"}));
+  });
+}
+
+TEST(Contract, InputsAreConsistent) {
+  ForEachContract([](const Contract& contract) {
+    std::set<std::string_view> names;
+    const bool batch = contract.family == Family::kBatch;
+    for (const Input& input : contract.inputs) {
+      SCOPED_TRACE(input.name);
+      const bool shared = !input.shape.starts_with("...");
+      EXPECT_TRUE(names.insert(input.name).second);
+      if (input.name != "y_pred" && input.name != "y_true") EXPECT_FALSE(input.summary.empty());
+      EXPECT_FALSE(input.differentiable && shared && !batch) << "a shared input's slope would be a sum over items";
+      EXPECT_FALSE(!shared && batch) << "a batch loss has no items outside it";
+      EXPECT_FALSE(input.differentiable && input.content != Content::kNumbers);
+      EXPECT_EQ(input.content == Content::kPrefixIndex, !input.counted_by.empty()) << "counted_by";
+      if (input.counted_by.empty()) continue;
+      const size_t counts = contract.InputIndex(input.counted_by);
+      ASSERT_LT(counts, contract.inputs.size());
+      EXPECT_EQ(contract.inputs[counts].content, Content::kCount);
+    }
+    const Input& first = contract.inputs[0];
+    EXPECT_TRUE(first.differentiable && !first.optional && first.content == Content::kNumbers);
+    if (contract.family == Family::kRow) EXPECT_EQ(AxesOf(first).size(), 1u) << "a row is the last axis";
+    if (contract.family == Family::kElementwise) EXPECT_EQ(first.shape, "...");
+    const bool targets = contract.InputIndex("y_true") < contract.inputs.size();
+    EXPECT_TRUE(targets || (contract.smoothing == Smoothing::kNone && contract.label_encoding.empty()));
+  });
+}
+
+TEST(Contract, AWindowOnAnotherLossLeadsToOne) {
+  ForEachContract([](const Contract& contract) {
+    const size_t y_true = contract.InputIndex("y_true");
+    const bool indexed = y_true < contract.inputs.size() && contract.inputs[y_true].content == Content::kIndex;
+    if (contract.smoothing == Smoothing::kClasses) EXPECT_EQ(indexed, !contract.dense_twin.empty());
+    if (contract.dense_twin.empty()) return;
+    const absl::StatusOr<ResolvedLoss> twin = FindLoss(contract.dense_twin);
+    ASSERT_TRUE(twin.ok()) << contract.dense_twin;
+    const Contract& dense = *twin->loss.contract;
+    EXPECT_EQ(dense.name, contract.dense_twin);
+    ASSERT_EQ(dense.params.size(), contract.params.size());
+    for (size_t i = 0; i < dense.params.size(); ++i) EXPECT_EQ(dense.params[i].name, contract.params[i].name);
+    for (const Form& form : contract.forms) {
+      EXPECT_TRUE(std::find(dense.forms.begin(), dense.forms.end(), form) != dense.forms.end());
+    }
+  });
+}
+
+std::string Folded(std::string_view name) {
+  std::string folded;
+  for (const char c : name) {
+    if (c != '_' && c != '-' && c != ' ') folded += static_cast<char>(std::tolower(c));
   }
+  return folded;
 }
 
 TEST(Contract, EveryNameResolvesToItsLossAndNoNameIsSharedByTwo) {
   std::map<std::string, std::string> seen;
-  for (const Loss& loss : AllLosses()) {
-    const std::string canonical(loss.contract->name);
-    std::vector<std::string> names = {canonical};
-    for (const Alias& alias : loss.contract->aliases) names.emplace_back(alias.name);
-    for (const std::string& name : names) {
-      const auto [place, fresh] = seen.emplace(name, canonical);
-      EXPECT_TRUE(fresh) << name << " names " << place->second << " and " << canonical;
+  ForEachContract([&](const Contract& contract) {
+    std::vector<std::string_view> names = {contract.name};
+    for (const Alias& alias : contract.aliases) names.emplace_back(alias.name);
+    for (const std::string_view name : names) {
+      const auto [place, fresh] = seen.emplace(Folded(name), contract.name);
+      EXPECT_TRUE(fresh) << name << " names " << place->second << " and " << contract.name;
       const absl::StatusOr<ResolvedLoss> found = FindLoss(name);
       ASSERT_TRUE(found.ok()) << name;
-      EXPECT_EQ(found->loss.contract->name, canonical) << name;
+      EXPECT_EQ(found->loss.contract->name, contract.name) << name;
+      const auto& forms = contract.forms;
+      EXPECT_TRUE(
+          found->implied == InputKind::kUnspecified ||
+          std::any_of(forms.begin(), forms.end(), [&](const Form& form) { return form.input_kind == found->implied; }))
+          << name << " stands for an input kind that the loss does not take";
     }
-  }
+  });
 }
 
 TEST(Contract, EveryLossHasAGoldenFileAndEveryGoldenFileALoss) {
-  const char* const folder = std::getenv("LOSSD_GOLDEN_DIR");
-  ASSERT_NE(folder, nullptr);
-  size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".golden") continue;
-    ++files;
-    const absl::StatusOr<ResolvedLoss> found = FindLoss(entry.path().stem().string());
-    ASSERT_TRUE(found.ok()) << entry.path();
-    EXPECT_EQ(found->loss.contract->name, entry.path().stem().string());
+  std::set<std::string> losses, files;
+  for (const Loss& loss : AllLosses()) losses.emplace(loss.contract->name);
+  for (const auto& entry : std::filesystem::directory_iterator(GoldenFolder())) {
+    if (entry.path().extension() == ".golden") files.insert(entry.path().stem().string());
   }
-  EXPECT_EQ(files, AllLosses().size());
+  for (const std::string& name : losses) EXPECT_TRUE(files.contains(name)) << name << " has no golden file";
+  for (const std::string& name : files) EXPECT_TRUE(losses.contains(name)) << name << ".golden has no loss";
 }
 
-// Central differences in double. Their error is about step^2 times the third derivative; losses here keep that below
-// 100 on the domains of Draw().
-TEST(Contract, TheSlopeIsTheDerivativeOfTheValue) {
-  constexpr double kStep = 1e-5;
-  std::mt19937_64 rng(kSeed);
-  for (const int64_t target : SimdTargets()) {
-    const OnTarget on(target);
-    for (const Loss& loss : AllLosses()) {
-      for (const FormKernels& kernels : loss.forms) {
-        SCOPED_TRACE(Describe(loss, kernels.form));
-        const std::vector<double> params = Defaults(*loss.contract);
-        for (const size_t width : Widths(loss)) {
-          const size_t items = width == 1 ? 70 : 5;
-          const auto p = Draw<double>(rng, kernels.form, items * width);
-          const auto t = DrawTargets<double>(rng, loss, items, width);
-          const auto at = RunKernel<double>(loss, kernels, params, p, t, width);
-          for (size_t i = 0; i < p.size(); ++i) {
-            bool near_kink = false;
-            for (const double kink : loss.contract->kinks) {
-              const double place = kink * (loss.contract->kinks_scaled ? params[0] : 1);
-              near_kink |= loss.family == Family::kElementwise && std::abs(p[i] - t[i] - place) < 2 * kStep;
-            }
-            if (near_kink) continue;
-            auto above = p, below = p;
-            above[i] += kStep;
-            below[i] -= kStep;
-            const size_t item = i / width;
-            const double up = RunKernel<double>(loss, kernels, params, above, t, width, false).value[item];
-            const double down = RunKernel<double>(loss, kernels, params, below, t, width, false).value[item];
-            const double difference = (up - down) / (above[i] - below[i]);
-            ASSERT_NEAR(at.slope[i], difference, 1e-6 * std::max(1.0, std::abs(difference)))
-                << "width " << width << " p " << p[i] << " seed " << kSeed;
-          }
-        }
-      }
-    }
+// A request that says no more than the convention, on the axes that the convention expects.
+absl::Status TryConvention(const Contract& contract, const Bundle& bundle, InputKind kind) {
+  Rng rng(kSeed);
+  Form form = contract.forms[0];
+  for (const Form& other : contract.forms) {
+    if (other.input_kind == kind || other.input_kind == bundle.input_kind) form = other;
   }
+  Extent extent;
+  extent.items = {5};  // a class axis 1 is then the last
+  Call call = MakeCall(contract, form, DType::kF32, DrawInputs(rng, contract, form, extent));
+  call.request.options = {.convention = bundle.convention, .input_kind = kind};
+  call.request.gradient = true;
+  return Solve(call).status();
+}
+
+TEST(Contract, EveryConventionMakesAWorkingProblem) {
+  ForEachContract([](const Contract& contract) {
+    std::set<Convention> seen;
+    for (const Bundle& bundle : contract.conventions) {
+      SCOPED_TRACE(Name(bundle.convention));
+      EXPECT_NE(bundle.convention, Convention::kLossd);
+      EXPECT_TRUE(seen.insert(bundle.convention).second) << "twice";
+      EXPECT_FALSE(bundle.kink_policy && !contract.has_kinks) << "a kink policy that nothing reads";
+      EXPECT_FALSE(bundle.divisor == Divisor::kTerms && contract.extra != Extra::kTerms);
+      EXPECT_FALSE(bundle.axis && contract.family != Family::kRow);
+      EXPECT_FALSE(bundle.last_axis && contract.family != Family::kElementwise);
+      EXPECT_FALSE(bundle.whole_batch_item && contract.family != Family::kRegion);
+      for (const Setting& setting : bundle.params) {
+        const size_t i = contract.ParamIndex(setting.param);
+        ASSERT_LT(i, contract.params.size()) << setting.param;
+        const Param& param = contract.params[i];
+        EXPECT_TRUE(param.is_choice() ? setting.value < static_cast<double>(param.choices.size())
+                                      : param.domain.Contains(setting.value))
+            << setting.param;
+      }
+      absl::Status status = TryConvention(contract, bundle, InputKind::kUnspecified);
+      if (status.ok()) continue;
+      // A library without a usual kind: the call has to say it.
+      for (const Form& form : contract.forms) {
+        if (!status.ok()) status = TryConvention(contract, bundle, form.input_kind);
+      }
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  });
 }
 
 }  // namespace

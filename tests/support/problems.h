@@ -17,29 +17,31 @@
 
 namespace lossd::testing {
 
-// Bytes cut into segments of uneven sizes at odd addresses, as a network delivers them. `most` 0: one segment.
+// Bytes cut into segments of uneven sizes, as a network delivers them, each `skew` bytes off alignment. `most` 0: one
+// segment.
 class Bytes {
  public:
   Bytes() = default;
   template <class T>
-  explicit Bytes(const std::vector<T>& from, size_t most = 0, uint64_t seed = 1) {
+  explicit Bytes(const std::vector<T>& from, size_t most = 0, uint64_t seed = 1, size_t skew = 1) : skew_(skew) {
     const auto* data = reinterpret_cast<const std::byte*>(from.data());
     const size_t size = from.size() * sizeof(T);
     std::mt19937_64 rng(most == 0 ? 0 : seed);
     for (size_t at = 0; at < size;) {
       const size_t take = most == 0 ? size : std::min(size - at, 1 + rng() % most);
-      auto& block = blocks_.emplace_back(take + 1);
-      std::memcpy(block.data() + 1, data + at, take);
+      auto& block = blocks_.emplace_back(take + skew);
+      std::memcpy(block.data() + skew, data + at, take);
       at += take;
     }
   }
   Segments segments() const {
     Segments segments;
-    for (const auto& block : blocks_) segments.push_back({block.data() + 1, block.size() - 1});
+    for (const auto& block : blocks_) segments.push_back({block.data() + skew_, block.size() - skew_});
     return segments;
   }
 
  private:
+  size_t skew_ = 1;
   std::vector<std::vector<std::byte>> blocks_;
 };
 
@@ -86,14 +88,20 @@ inline DType SentAs(const Input& input, DType dtype) {
   return input.content == Content::kBool ? DType::kBool : DType::kI64;
 }
 
+// How the bytes of a call arrive: Bytes has the meaning.
+struct Delivery {
+  size_t most = 0, skew = 1;
+};
+
 // A request and the bytes that it borrows.
 struct Call {
   Request request;
   std::vector<Bytes> bytes;
 
   // Sends a tensor under the name of an input, or of a field of the request.
-  void Send(std::string_view name, DType dtype, Shape shape, const std::vector<std::byte>& data, size_t most = 0) {
-    bytes.emplace_back(data, most, bytes.size() + 1);
+  void Send(std::string_view name, DType dtype, Shape shape, const std::vector<std::byte>& data,
+            Delivery delivery = {}) {
+    bytes.emplace_back(data, delivery.most, bytes.size() + 1, delivery.skew);
     TensorView view = View(dtype, std::move(shape), bytes.back());
     const std::pair<std::string_view, std::optional<TensorView>*> fields[] = {
         {"y_pred", &request.y_pred},
@@ -112,13 +120,14 @@ struct Call {
     }
     request.inputs.emplace_back(name, std::move(view));
   }
-  void Send(std::string_view name, DType dtype, const Tensor& tensor, size_t most = 0) {
-    Send(name, dtype, tensor.shape, Encode(dtype, tensor.numbers), most);
+  void Send(std::string_view name, DType dtype, const Tensor& tensor, Delivery delivery = {}) {
+    Send(name, dtype, tensor.shape, Encode(dtype, tensor.numbers), delivery);
   }
 };
 
 // A call of one form of a loss on the tensors of its inputs. No reduction.
-inline Call MakeCall(const Contract& contract, const Form& form, DType dtype, const Tensors& tensors, size_t most = 0) {
+inline Call MakeCall(const Contract& contract, const Form& form, DType dtype, const Tensors& tensors,
+                     Delivery delivery = {}) {
   Call call;
   call.bytes.reserve(tensors.size());
   call.request.loss = contract.name;
@@ -128,7 +137,7 @@ inline Call MakeCall(const Contract& contract, const Form& form, DType dtype, co
   for (const auto& [name, tensor] : tensors) {
     const size_t i = contract.InputIndex(name);
     EXPECT_LT(i, contract.inputs.size()) << contract.name << " has no input " << name;
-    if (i < contract.inputs.size()) call.Send(name, SentAs(contract.inputs[i], dtype), tensor, most);
+    if (i < contract.inputs.size()) call.Send(name, SentAs(contract.inputs[i], dtype), tensor, delivery);
   }
   return call;
 }
@@ -153,25 +162,56 @@ struct Bits {
   }
 };
 
+// Memory of an output: at an address that is a multiple of its elements' size and of nothing more, between walls that
+// must stand, and never twice with the same bytes in it before something is written.
+class Room {
+ public:
+  void Make(size_t size, size_t element) {
+    static uint8_t last = 0;
+    fill_ = static_cast<std::byte>(++last);
+    size_ = size;
+    lead_ = kWall + element;
+    bytes_.assign(lead_ + size + kWall, fill_);
+  }
+  std::byte* data() { return size_ == 0 ? nullptr : bytes_.data() + lead_; }
+  std::vector<std::byte> Take() const {
+    const auto begin = bytes_.begin() + lead_, end = begin + size_;
+    const auto stands = [&](auto from, auto to) {
+      return std::all_of(from, to, [&](std::byte b) { return b == fill_; });
+    };
+    EXPECT_TRUE(stands(bytes_.begin(), begin) && stands(end, bytes_.end())) << "wrote outside an output";
+    return {begin, end};
+  }
+
+ private:
+  static constexpr size_t kWall = 128;
+  std::byte fill_{};
+  size_t size_ = 0, lead_ = 0;
+  std::vector<std::byte> bytes_;
+};
+
 // The request from MakeProblem to the last bit.
 inline absl::StatusOr<Bits> Solve(Request request, Executor& executor) {
   const absl::StatusOr<Problem> problem = MakeProblem(std::move(request));
   if (!problem.ok()) return problem.status();
-  Bits bits;
-  Outputs outputs;
-  const auto room = [](std::vector<std::byte>& bytes, size_t size) {
-    bytes.resize(size);
-    return size == 0 ? nullptr : bytes.data();
-  };
-  outputs.per_item = room(bits.per_item, problem->per_item_bytes());
-  outputs.hessian = room(bits.hessian, problem->hessian_bytes());
-  outputs.extra = room(bits.extra, problem->extra_bytes());
+  Room per_item, hessian, extra;
+  std::array<Room, kMaxInputs> gradients;
+  per_item.Make(problem->per_item_bytes(), SizeOf(problem->dtype));
+  hessian.Make(problem->hessian_bytes(), SizeOf(problem->dtype));
+  extra.Make(problem->extra_bytes(), sizeof(double));
+  Outputs outputs{.per_item = per_item.data(), .gradients = {}, .hessian = hessian.data(), .extra = extra.data()};
   for (size_t i = 0; i < problem->inputs.size(); ++i) {
-    outputs.gradients[i] = room(bits.gradients[i], problem->gradient_bytes(i));
+    gradients[i].Make(problem->gradient_bytes(i), SizeOf(problem->dtype));
+    outputs.gradients[i] = gradients[i].data();
   }
   const absl::StatusOr<Result> result = Evaluate(*problem, MakePlan(*problem), outputs, executor, Cancellation());
   if (!result.ok()) return result.status();
-  bits.result = *result;
+  Bits bits{.result = *result,
+            .per_item = per_item.Take(),
+            .hessian = hessian.Take(),
+            .extra = extra.Take(),
+            .gradients = {}};
+  for (size_t i = 0; i < problem->inputs.size(); ++i) bits.gradients[i] = gradients[i].Take();
   return bits;
 }
 inline absl::StatusOr<Bits> Solve(const Call& call) {

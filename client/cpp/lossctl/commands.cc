@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/lossctl/plot.h"
 #include "client/cpp/lossctl/print.h"
 #include "client/cpp/npy.h"
 
@@ -70,14 +71,16 @@ absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
   if (loaded->mask) loaded->call.mask = loaded->mask->view();
   loaded->call.params = *std::move(params);
   loaded->call.options = flags.options;
+  loaded->call.with_respect_to = flags.with_respect_to;
+  loaded->call.hessian_diagonal = flags.hessian;
   return absl::OkStatus();
 }
 
 // `gradient` is null for an evaluation. What --out asks for is the gradient, or the values of the items.
 int Report(const GlobalFlags& flags, const std::string& out_path, const EvaluateResult& result,
-           const Tensor* gradient) {
+           const GradientResult* gradient) {
   if (!out_path.empty()) {
-    const Tensor* tensor = gradient != nullptr ? gradient : result.per_item ? &*result.per_item : nullptr;
+    const Tensor* tensor = gradient != nullptr ? &gradient->gradient : result.per_item ? &*result.per_item : nullptr;
     if (tensor == nullptr) return Fail(kExitServer, absl::InternalError("answer of the server: no per_item"));
     if (const absl::Status written = WriteNpy(out_path, tensor->view()); !written.ok())
       return Fail(kExitUsage, written);
@@ -106,6 +109,17 @@ int Describe(const GlobalFlags& flags, const std::string& loss) {
   return kExitOk;
 }
 
+int Plot(const GlobalFlags& flags, const PlotFlags& plot) {
+  const absl::StatusOr<Client> client = Connect(flags);
+  if (!client.ok()) return Fail(kExitUsage, client.status());
+  const absl::StatusOr<v1::DescribeLossResponse> description = client->DescribeLoss(plot.loss);
+  if (!description.ok()) return Fail(kExitServer, description.status());
+  const absl::StatusOr<Curve> curve = Sample(*client, *description, plot);
+  if (!curve.ok()) return Fail(kExitServer, curve.status());
+  const absl::Status drawn = Draw(*curve, plot, std::cout);
+  return drawn.ok() ? kExitOk : Fail(kExitUsage, drawn);
+}
+
 int Evaluate(const GlobalFlags& flags, const CallFlags& call) {
   if (!call.out.empty() && call.options.reduction != Reduction::kNone) {
     return Fail(kExitUsage, absl::InvalidArgumentError("--out: the values of the items need --reduction none"));
@@ -126,7 +140,7 @@ int Gradient(const GlobalFlags& flags, const CallFlags& call) {
   if (const absl::Status status = Load(call, &loaded); !status.ok()) return Fail(kExitUsage, status);
   const absl::StatusOr<GradientResult> result = client->Gradient(loaded.call);
   if (!result.ok()) return Fail(kExitServer, result.status());
-  return Report(flags, call.out, *result, &result->gradient);
+  return Report(flags, call.out, *result, &*result);
 }
 
 int Check(const GlobalFlags& flags) {

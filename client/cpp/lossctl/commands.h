@@ -4,6 +4,7 @@
 #include <string>
 
 #include "client/cpp/lossctl/flags.h"
+#include "client/cpp/lossctl/plot.h"
 
 namespace lossd::lossctl {
 
@@ -13,6 +14,7 @@ inline constexpr int kExitUsage = 2;   // flags or files that cannot be used
 
 int List(const GlobalFlags& flags);
 int Describe(const GlobalFlags& flags, const std::string& loss);
+int Plot(const GlobalFlags& flags, const PlotFlags& plot);
 int Evaluate(const GlobalFlags& flags, const CallFlags& call);
 int Gradient(const GlobalFlags& flags, const CallFlags& call);
 int Check(const GlobalFlags& flags);

@@ -21,6 +21,8 @@ struct GlobalFlags {
 struct CallFlags {
   std::string loss;
   std::vector<std::string> inputs;  // NAME=FILE
+  std::vector<std::string> with_respect_to;
+  bool hessian = false;
   std::string y_true;
   std::string y_pred;
   std::string sample_weight;

@@ -32,11 +32,18 @@ int main(int argc, char** argv) {
   CLI::App* describe = app.add_subcommand("describe", "Formula, conventions and examples of a loss");
   describe->add_option("LOSS", loss, "Name or alias of the loss")->required();
   describe->callback([&] { exit_code = Describe(flags, loss); });
+  PlotFlags plot;
+  CLI::App* curve = app.add_subcommand("plot", "Value and gradient of a loss along its prediction, in the terminal or as SVG");
+  AddPlotFlags(curve, &plot);
+  curve->callback([&] { exit_code = Plot(flags, plot); });
   CLI::App* evaluate = app.add_subcommand("evaluate", "The value of a loss");
   AddCallFlags(evaluate, &call, "File to write the values of the items to, with --reduction none");
   evaluate->callback([&] { exit_code = Evaluate(flags, call); });
   CLI::App* gradient = app.add_subcommand("gradient", "The value of a loss and its gradient");
   AddCallFlags(gradient, &call, "File to write the gradient with respect to y_pred to");
+  gradient->add_option("--with_respect_to", call.with_respect_to, "Inputs to differentiate; default y_pred")
+      ->delimiter(',');
+  gradient->add_flag("--hessian", call.hessian, "The second derivatives with respect to y_pred too");
   gradient->callback([&] { exit_code = Gradient(flags, call); });
   app.add_subcommand("check", "Whether the server is serving")->callback([&] { exit_code = Check(flags); });
   app.add_subcommand("version", "The version of this program")->callback([&] { exit_code = Version(flags); });

@@ -18,10 +18,10 @@ void PrintDescription(const v1::DescribeLossResponse& response, std::ostream& ou
 
 // What `evaluate` and `gradient` have in common; the gradient is null for the former. A tensor that was written to
 // `out_path` is named instead of shown.
-void PrintResult(const EvaluateResult& result, const Tensor* gradient, const std::string& out_path, std::ostream& out);
+void PrintResult(const EvaluateResult& result, const GradientResult* gradient, const std::string& out_path, std::ostream& out);
 // As v1.EvaluateResponse or v1.GradientResponse, tensors as lists of numbers; without the one that was written to a
 // file.
-void PrintResultJson(const EvaluateResult& result, const Tensor* gradient, const std::string& out_path,
+void PrintResultJson(const EvaluateResult& result, const GradientResult* gradient, const std::string& out_path,
                      std::ostream& out);
 
 }  // namespace lossd::lossctl

@@ -1,0 +1,159 @@
+// Two ways to ask for the same thing: 16-bit tensors and wider ones, a class axis in the middle and at the end, a fold
+// of the last axis and a fold by hand.
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "core/registry.h"
+#include "gtest/gtest.h"
+#include "tests/support/cases.h"
+#include "tests/support/problems.h"
+
+namespace lossd::testing {
+namespace {
+
+constexpr uint64_t kSeed = 17;
+
+template <class Fn>
+void ForEachForm(const Fn& check) {
+  for (const Loss& loss : AllLosses()) {
+    for (const Form& form : loss.contract->forms) {
+      SCOPED_TRACE(Describe(*loss.contract, form));
+      check(*loss.contract, form);
+    }
+  }
+}
+
+Bits Answer(const Contract& contract, const Form& form, DType dtype, const Tensors& tensors,
+            const Options& options = {}) {
+  Call call = MakeCall(contract, form, dtype, tensors);
+  call.request.options.axis = options.axis;
+  call.request.options.last_axis = options.last_axis;
+  WantAll(contract, call.request);
+  absl::StatusOr<Bits> bits = Solve(call);
+  EXPECT_TRUE(bits.ok()) << bits.status();
+  return bits.ok() ? *std::move(bits) : Bits{};
+}
+
+// `got`, of a 16-bit dtype, is the answer in float or in double rounded once more: losses compute in one or the other.
+::testing::AssertionResult IsRounded(DType dtype, const std::vector<std::byte>& got, const std::vector<double>& f32,
+                                     const std::vector<double>& f64) {
+  const auto numbers = Decode(dtype, got), a = Decode(dtype, Encode(dtype, f32)), b = Decode(dtype, Encode(dtype, f64));
+  if (a.size() != numbers.size()) return ::testing::AssertionFailure() << numbers.size() << " numbers";
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (SameBits(numbers[i], a[i]) || SameBits(numbers[i], b[i])) continue;
+    return ::testing::AssertionFailure() << numbers[i] << ", not " << a[i] << " or " << b[i] << " at " << i;
+  }
+  return ::testing::AssertionSuccess();
+}
+
+TEST(Equivalence, SixteenBitTensorsAreWidenedAndAnswersRounded) {
+  ForEachForm([](const Contract& contract, const Form& form) {
+    for (const DType dtype : {DType::kF16, DType::kBF16}) {
+      SCOPED_TRACE(Name(dtype));
+      Rng rng(kSeed);
+      Extent extent = ExtentOf(contract, 5, 6);
+      if (contract.family == Family::kElementwise) extent.items = {5, 7};
+      Tensors tensors = DrawInputs(rng, contract, form, extent);
+      for (auto& [name, tensor] : tensors) {  // numbers that the dtype has
+        const DType sent = SentAs(contract.inputs[contract.InputIndex(name)], dtype);
+        tensor.numbers = Decode(sent, Encode(sent, tensor.numbers));
+      }
+      const Bits half = Answer(contract, form, dtype, tensors);
+      const Bits f32 = Answer(contract, form, DType::kF32, tensors), f64 = Answer(contract, form, DType::kF64, tensors);
+      const auto check = [&](const auto& of) {
+        return IsRounded(dtype, of(half), Decode(DType::kF32, of(f32)), Decode(DType::kF64, of(f64)));
+      };
+      EXPECT_TRUE(check([](const Bits& bits) -> const auto& { return bits.per_item; })) << "values";
+      EXPECT_TRUE(check([](const Bits& bits) -> const auto& { return bits.hessian; })) << "curvature";
+      for (size_t i = 0; i < contract.inputs.size(); ++i) {
+        EXPECT_TRUE(check([&](const Bits& bits) -> const auto& { return bits.gradients[i]; }))
+            << "slope for " << contract.inputs[i].name;
+      }
+    }
+  });
+}
+
+// [A, B, C] numbers as [A, C, B].
+std::vector<double> SwapLast(const std::vector<double>& from, size_t b, size_t c) {
+  std::vector<double> to(from.size());
+  for (size_t i = 0; i < from.size(); ++i) {
+    const size_t block = i / (b * c), row = i / c % b, column = i % c;
+    to[block * b * c + column * b + row] = from[i];
+  }
+  return to;
+}
+
+TEST(Equivalence, AClassAxisInTheMiddleIsTheTransposedProblem) {
+  ForEachForm([](const Contract& contract, const Form& form) {
+    if (contract.family != Family::kRow) return;
+    Rng rng(kSeed);
+    constexpr size_t kB = 4;
+    Extent extent;
+    extent.items = {3, kB};
+    const Tensors tensors = DrawInputs(rng, contract, form, extent);
+    const auto moves = [&](const Input& input) { return input.shape == contract.inputs[0].shape; };
+    Tensors moved = tensors;
+    for (auto& [name, tensor] : moved) {
+      if (!moves(contract.inputs[contract.InputIndex(name)])) continue;
+      std::swap(tensor.shape[1], tensor.shape[2]);
+      tensor.numbers = SwapLast(tensor.numbers, kB, tensor.shape[1]);
+    }
+    for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16}) {
+      const Bits last = Answer(contract, form, dtype, tensors);
+      for (const int64_t axis : {1, -2}) {
+        const Bits middle = Answer(contract, form, dtype, moved, {.axis = axis});
+        EXPECT_EQ(middle.per_item, last.per_item);
+        EXPECT_EQ(middle.extra, last.extra);
+        const auto same = [&](const std::vector<std::byte>& got, const std::vector<std::byte>& straight, bool swaps) {
+          std::vector<double> expected = Decode(dtype, straight);
+          if (swaps && !expected.empty()) expected = SwapLast(expected, kB, expected.size() / 3 / kB);
+          EXPECT_EQ(got, Encode(dtype, expected));
+        };
+        same(middle.hessian, last.hessian, true);
+        for (size_t i = 0; i < contract.inputs.size(); ++i) {
+          same(middle.gradients[i], last.gradients[i], moves(contract.inputs[i]));
+        }
+      }
+    }
+  });
+}
+
+TEST(Equivalence, AFoldOfTheLastAxisIsAFoldByHand) {
+  ForEachForm([](const Contract& contract, const Form& form) {
+    if (contract.family != Family::kElementwise) return;
+    Rng rng(kSeed);
+    constexpr size_t kRows = 5, kWidth = 3;
+    Extent extent;
+    extent.items = {kRows, kWidth};
+    const Tensors tensors = DrawAnswered(rng, contract, form, extent);
+    const Bits kept = Answer(contract, form, DType::kF64, tensors);
+    for (const LastAxis fold : {LastAxis::kMean, LastAxis::kSum}) {
+      const double share = fold == LastAxis::kMean ? 1.0 / kWidth : 1;
+      const Bits folded = Answer(contract, form, DType::kF64, tensors, {.last_axis = fold});
+      const auto near = [&](const std::vector<double>& got, const std::vector<double>& expected) {
+        ASSERT_EQ(got.size(), expected.size());
+        for (size_t i = 0; i < got.size(); ++i) {
+          EXPECT_TRUE(SameBits(got[i], expected[i]) ||
+                      std::abs(got[i] - expected[i]) <= 1e-14 * std::abs(expected[i]) + 1e-300)
+              << got[i] << ", not " << expected[i] << " at " << i;
+        }
+      };
+      const std::vector<double> values = As<double>(kept.per_item);
+      std::vector<double> by_hand(kRows);
+      for (size_t i = 0; i < values.size(); ++i) by_hand[i / kWidth] += values[i] * share;
+      near(As<double>(folded.per_item), by_hand);
+      const auto scaled = [&](const std::vector<std::byte>& bytes) {
+        std::vector<double> numbers = As<double>(bytes);
+        for (double& x : numbers) x *= share;
+        return numbers;
+      };
+      near(As<double>(folded.hessian), scaled(kept.hessian));
+      for (size_t i = 0; i < contract.inputs.size(); ++i)
+        near(As<double>(folded.gradients[i]), scaled(kept.gradients[i]));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace lossd::testing
