@@ -46,7 +46,7 @@ struct ExtendedIou {
                     .prediction = {0, 0, 4, 2},
                     .value = .783333333,
                     .gradient = {-.027778, -.055556, .027778, -.138889},
-                    .digits = 5},
+                    .digits = 6},
                    {.origin = "by hand: I = -10, U = 15",
                     .target = {2, 3, 4, 5},
                     .prediction = {0, 0, 1, 1},
