@@ -152,6 +152,7 @@ struct Example {
 struct Tolerance {
   double value_ulp = 2;
   double slope_ulp = 4;
+  bool of_largest = false;  // slopes add up terms of either sign: slope_ulp counts in units of the item's largest slope
 };
 
 // What an item of a loss is.
