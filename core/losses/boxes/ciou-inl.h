@@ -42,7 +42,7 @@ struct Ciou {
           "binds). The authors replace 1 / (w^2 + h^2) by 1. They have NaN, or an epsilon, at boxes of height 0.",
       .kinks_note = kBoxKinks,
       .params = {Choice("variant", {"detached", "full", "gated"}, 0,
-                        "a: held fixed; differentiated; held fixed, and 0 unless IoU > 1/2"),
+                        "a: held fixed; differentiated; held fixed, and 0 unless IoU > 1/2", {"detached", "gated"}),
                  kBoxFormat, kInvalidBox},
       .inputs = kBoxInputs,
       .examples = {{.origin = "catalogue of closed forms, checked against PyTorch autograd",

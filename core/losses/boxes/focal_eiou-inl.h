@@ -38,7 +38,7 @@ struct FocalEiou {
           "point away from the truth, and theirs is NaN for boxes that do not overlap.",
       .kinks_note = kBoxKinks,
       .params = {{"gamma", .5, kNonNegative, "power of the weight"},
-                 Flag("detach", true, "hold IoU^gamma fixed in the gradient"),
+                 Flag("detach", true, "hold IoU^gamma fixed in the gradient", {"true"}),
                  kBoxFormat,
                  kInvalidBox},
       .inputs = kBoxInputs,
