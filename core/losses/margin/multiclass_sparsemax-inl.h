@@ -29,7 +29,7 @@ struct MulticlassSparsemax {
   static constexpr Contract kContract = {
       .name = "multiclass_sparsemax",
       .family = Family::kRow,
-      .aliases = {{"multiclass_sparsemax_loss"}, {"SparsemaxLoss"}},
+      .aliases = {{"multiclass_sparsemax_loss"}},
       .summary = "a softmax cross-entropy that is exactly 0 from a margin on",
       .use = "Classification by logits, with probabilities of which many are exactly 0.",
       .formula = "sum_c p_c (s_c - s_y) + (1 - sum p^2)/2, p = sparsemax(s)",
