@@ -86,7 +86,9 @@ def defined_at_nothing(a_loss, value):
 
 defined_at_nothing(dice, 1)
 KERAS = "Keras documentation"
-DICE = {"y_pred": [[0.0, 0.4, 0.0, 0.0]], "y_true": [[1.0, 1.0, 0.0, 0.0]]}
+PREDICTED, TRUE = [[0, 1, 0, 1], [0.4, 0, 0, 0.9]], [[1, 1, 0, 0], [1, 1, 0, 0]]
+dice.published(KERAS, ["0.5", "0.75757575"], y_pred=PREDICTED, y_true=TRUE)
+dice.published(KERAS, "0.6164384", y_pred=[sum(PREDICTED, [])], y_true=[sum(TRUE, [])])
 
 
 def tversky_index(c, p, t):
