@@ -143,8 +143,13 @@ void Check(const Contract& contract, const GoldenCase& c, Score& score) {
     if (got.size() != exact.size()) {
       return score.Fail(Cat(what, ": ", got.size(), " elements, not ", exact.size(), "\n", c.line));
     }
+    double largest = 0;
+    for (const Exact& slope : exact) {
+      if (tolerance.of_largest && std::isfinite(slope.hi)) largest = std::max(largest, std::abs(slope.hi));
+    }
     for (size_t i = 0; i < got.size(); ++i) {
-      score.Slope(ErrorInUlp<T>(got[i], exact[i], scaled && i < parts.size() ? parts[i] : 0), tolerance.slope_ulp,
+      const double scale = scaled && i < parts.size() ? parts[i] : 0;
+      score.Slope(ErrorInUlp<T>(got[i], exact[i], std::max(scale, largest)), tolerance.slope_ulp,
                   [&] { return Told(what, i, got[i], exact[i], c); });
     }
   };
