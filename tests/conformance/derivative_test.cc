@@ -65,6 +65,10 @@ class Point {
     EXPECT_TRUE(bits.ok()) << bits.status();
     return bits.ok() ? *std::move(bits) : Bits{};
   }
+  // A word may make the prediction one that has to be above 0.
+  void MakePositive() {
+    for (double& x : at_[std::string(contract_.inputs[0].name)].numbers) x = std::abs(x) + 0.25;
+  }
   // Values, or slopes of the first input, with one number moved.
   std::vector<double> Moved(const std::string& input, size_t k, double by, bool slopes) {
     double& x = at_[input].numbers[k];
@@ -81,6 +85,11 @@ class Point {
   Params params_;
   Tensors at_;
 };
+
+bool HasNan(const std::vector<std::byte>& bytes) {
+  const std::vector<double> numbers = As<double>(bytes);
+  return std::any_of(numbers.begin(), numbers.end(), [](double x) { return std::isnan(x); });
+}
 
 struct Tally {
   size_t compared = 0, kinks = 0, nan = 0;
@@ -134,6 +143,7 @@ void Check(const Contract& contract, const Form& form, const Params& params, boo
   if (contract.family == Family::kElementwise) extent.items = {4, 3};
   if (contract.family == Family::kRegion) extent.items = {2};
   Point point(contract, form, params, DrawAnswered(rng, contract, form, extent));
+  if (HasNan(point.Solved(false).per_item)) point.MakePositive();
   const Bits here = point.Solved(true);
   Tally tally;
   size_t shown = 0;
