@@ -341,15 +341,17 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     if (!slopes && outputs.hessian == nullptr) return partial;
     // From here on an element is an item: its factor is that of its row times its own.
     for (size_t i = run.count; i-- > 0;) {
-      const double row = (factors == nullptr ? 1 : factors[i]) * (kept == nullptr || kept[i] != 0 ? 1 : 0);
-      for (size_t k = i * problem.width; k < (i + 1) * problem.width; ++k) workspace.per_element[k] *= row;
+      const double row = kept != nullptr && kept[i] == 0 ? 0 : factors == nullptr ? 1 : factors[i];
+      for (size_t k = i * problem.width; k < (i + 1) * problem.width; ++k) {
+        workspace.per_element[k] = row == 0 ? 0 : workspace.per_element[k] * row;
+      }
     }
     factors = workspace.per_element;
     share = problem.width;
-    const auto clear = [&](T* numbers) {
-      if (numbers == nullptr || kept == nullptr) return;
-      for (size_t i = 0; i < run.count; ++i) {
-        if (kept[i] == 0) std::memset(numbers + i * problem.width, 0, problem.width * sizeof(T));
+    const auto clear = [&](T* numbers) {  // left out with the values: an infinity there must not become 0 * inf
+      if (numbers == nullptr) return;
+      for (size_t k = 0; k < items; ++k) {
+        if (factors[k] == 0) std::memset(numbers + k, 0, sizeof(T));
       }
     };
     for (T* const slope : block.slope) clear(slope);
@@ -371,16 +373,20 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
       Finish(factors, factor, nullptr, items, 1, block.slope[i], input.view->dtype(), to[i]);
     }
   }
-  if (!problem.class_mask.empty() && to[0] != nullptr) {
+  // A class that is masked has no slope, whatever the kernel made of its absence.
+  const auto clear_masked = [&](std::byte* numbers) {
+    if (problem.class_mask.empty() || numbers == nullptr) return;
     const size_t size = SizeOf(problem.dtype);
     for (size_t k = 0; k < run.count * problem.width; ++k) {
-      if (problem.class_mask[ClassOf(problem, k)] == 0) std::memset(to[0] + k * size, 0, size);
+      if (problem.class_mask[ClassOf(problem, k)] == 0) std::memset(numbers + k * size, 0, size);
     }
-  }
+  };
+  clear_masked(to[0]);
   if (outputs.hessian != nullptr) {
     const size_t width = block.width;
-    Finish(factors, factor, share == 1 ? kept : nullptr, items, width, block.curvature, problem.dtype,
-           outputs.hessian + problem.kernel_items(run.begin) * width * SizeOf(problem.dtype));
+    std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * width * SizeOf(problem.dtype);
+    Finish(factors, factor, share == 1 ? kept : nullptr, items, width, block.curvature, problem.dtype, hessian);
+    clear_masked(hessian);
   }
   return partial;
 }

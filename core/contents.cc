@@ -78,7 +78,9 @@ absl::Status CheckInput(const Problem& problem, size_t i) {
   const BoundInput& bound = problem.inputs[i];
   if (absl::Status s = CheckBools(input.name, *bound.view); !s.ok()) return s;
   const bool last_axis = problem.elementwise() && input.bound == 'C';
-  const size_t bound_size = last_axis ? problem.num_classes : problem.dims[input.bound];
+  const size_t bound_size = input.bound_of != nullptr ? input.bound_of(problem.dims)
+                            : last_axis               ? problem.num_classes
+                                                      : problem.dims[input.bound];
   const bool unbound = bound_size == Dims::kUnbound;  // labels that only tell items apart
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   const int64_t size = unbound ? kMost : static_cast<int64_t>(bound_size);

@@ -68,7 +68,8 @@ bool Takes(const Contract& contract, InputKind kind, ClipPolicy policy) {
 InputKind UsualKind(const Contract& contract, const Bundle& bundle) {
   if (bundle.input_kind) return *bundle.input_kind;
   constexpr InputKind kProbabilities = InputKind::kProbabilities;
-  const bool has = Takes(contract, kProbabilities, ClipPolicy::kNone) || Takes(contract, kProbabilities, ClipPolicy::kKeras);
+  const bool has =
+      Takes(contract, kProbabilities, ClipPolicy::kNone) || Takes(contract, kProbabilities, ClipPolicy::kKeras);
   return bundle.convention == Convention::kKeras && has ? kProbabilities : InputKind::kUnspecified;
 }
 
@@ -107,14 +108,16 @@ absl::Status CheckApplicable(const Contract& contract, const Request& request) {
     return given ? error::NotApplicable(field, contract.name, reason) : absl::OkStatus();
   };
   const size_t y_true = contract.InputIndex("y_true");
-  const bool indexed = y_true < contract.inputs.size() && contract.inputs[y_true].content == Content::kIndex;
+  // One label an item: its items can be ignored.
+  const bool indexed = y_true < contract.inputs.size() && contract.inputs[y_true].content == Content::kIndex &&
+                       (contract.inputs[y_true].shape == "..." || contract.inputs[y_true].shape == "N");
   const bool elementwise = contract.family == Family::kElementwise;
   for (const absl::Status& status : {
            refuse(options.last_axis && *options.last_axis != LastAxis::kKeep && !elementwise, "options.last_axis",
                   "which is no elementwise loss"),
            refuse(options.label_smoothing != 0 && contract.smoothing == Smoothing::kNone, "options.label_smoothing",
                   "whose targets are no probabilities"),
-           refuse(options.ignore_index && !indexed, "options.ignore_index", "whose y_true holds no class indices"),
+           refuse(options.ignore_index && !indexed, "options.ignore_index", "whose items have no class index each"),
            refuse(options.axis && *options.axis != -1 && contract.family != Family::kRow, "options.axis",
                   "which has no class axis"),
            refuse(options.item_axes.has_value() && contract.family != Family::kRegion, "options.item_axes",
@@ -170,8 +173,7 @@ Options UsualOptions(const Contract& contract, const Bundle& bundle) {
     usual.input_kind = UsualKind(contract, bundle);
     usual.clip_policy = UsualClip(contract, bundle, usual.input_kind);
   }
-  usual.reduction =
-      bundle.reduction.value_or(convention == Convention::kOptax ? Reduction::kNone : contract.reduction);
+  usual.reduction = bundle.reduction.value_or(convention == Convention::kOptax ? Reduction::kNone : contract.reduction);
   usual.divisor = bundle.divisor.value_or(Divisor::kCount);
   usual.last_axis = bundle.last_axis.value_or(folds ? LastAxis::kMean : LastAxis::kKeep);
   usual.kink_policy = KinkPolicy::kLeastNorm;

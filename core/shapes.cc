@@ -180,8 +180,9 @@ absl::Status CheckAllTaken(const Request& request, const Contract& contract) {
   return absl::OkStatus();
 }
 
-absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorView view, const Resolved& resolved,
-                     const std::optional<RegionAxes>& region, bool is_first, Problem& problem, BoundInput& bound) {
+absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorView view,
+                     const std::optional<int64_t>& axis, const std::optional<RegionAxes>& region, bool is_first,
+                     Problem& problem, BoundInput& bound) {
   const Contract& contract = problem.contract();
   const Pattern pattern(input.shape);
   bound.shared = pattern.shared;
@@ -197,8 +198,7 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
     bound.view = std::move(view);
     return absl::OkStatus();
   }
-  absl::StatusOr<Arranged> arranged =
-      Arrange(pattern, first_pattern, view.shape(), contract.family, resolved.axis, region);
+  absl::StatusOr<Arranged> arranged = Arrange(pattern, first_pattern, view.shape(), contract.family, axis, region);
   if (!arranged.ok()) return arranged.status();
   bound.order = std::move(arranged->order);
   Shape shape = std::move(arranged->shape);
@@ -240,6 +240,7 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
 
   const Pattern first(contract.inputs[0].shape);
   std::optional<RegionAxes> region;
+  std::optional<int64_t> axis = resolved.axis;
   for (size_t i = 0; i < contract.inputs.size(); ++i) {
     const Input& input = contract.inputs[i];
     BoundInput& bound = problem.inputs[i];
@@ -254,6 +255,8 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
     if (i == 0) {
       if (!IsFloatingPoint(dtype)) return error::BadDType(input.name, dtype, "F32, F64, F16 or BF16");
       problem.dtype = dtype;
+      // The class axis of a convention is that of batches; a single row has no other than its own.
+      if (!request.options.axis && view->shape().size() == 1) axis.reset();
       if (contract.family == Family::kRegion) {
         absl::StatusOr<RegionAxes> split =
             SplitRegion(request, resolved.whole_batch_item, view->shape().size(), first.axes.size() - 1);
@@ -266,7 +269,7 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
       }
     }
     if (absl::Status s = CheckDType(input, dtype, problem.dtype); !s.ok()) return s;
-    if (absl::Status s = BindOne(input, first, *std::move(view), resolved, region, i == 0, problem, bound); !s.ok()) {
+    if (absl::Status s = BindOne(input, first, *std::move(view), axis, region, i == 0, problem, bound); !s.ok()) {
       return s;
     }
     if (i == 0 && !first.shared && bound.width > kMaxRowWidth) return error::TooManyClasses(bound.width);

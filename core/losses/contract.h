@@ -12,6 +12,8 @@
 
 namespace lossd {
 
+class Dims;  // core/losses/loss.h
+
 // Fixed-capacity constexpr list, so that a contract is written as plain data.
 template <class T, size_t kCapacity>
 struct List {
@@ -92,6 +94,7 @@ struct Input {
   Interval domain = kReal;  // a closed end is checked item by item: outside it the item is NaN
   std::string_view summary = {};
   std::string_view counted_by = {};
+  size_t (*bound_of)(const Dims& dims) = nullptr;  // instead of `bound`, where no one axis is the bound
 };
 
 // One accepted reading of the prediction. Each has a kernel of its own. A structural type: forms are template
@@ -149,6 +152,7 @@ struct Example {
 struct Tolerance {
   double value_ulp = 2;
   double slope_ulp = 4;
+  bool of_largest = false;  // slopes add up terms of either sign: slope_ulp counts in units of the item's largest slope
 };
 
 // What an item of a loss is.

@@ -99,6 +99,17 @@ HWY_INLINE Masses ProbabilityMasses(const T* p, T max, size_t n) {
   return {max, others.Total() + static_cast<double>(ties - 1) * max};
 }
 
+// Masses of logits in e to the diagonal of the Hessian, total s_c (1 - s_c), in place.
+template <class T>
+HWY_INLINE void CurveLogits(const Masses& masses, double total, size_t n, T* e) {
+  const Tag<T> d;
+  const auto one = C(d, 1.0), sum = C(d, masses.sum()), rest = C(d, masses.rest), factor = C(d, total / masses.sum());
+  Walk(static_cast<const T*>(e), T{0}, nullptr, n, e, [&](size_t, auto mass, auto) HWY_ATTR {
+    const auto others = hn::IfThenElse(hn::Eq(mass, one), rest, hn::Sub(sum, mass));  // S - e_c
+    return hn::Mul(hn::Mul(mass, factor), hn::Div(others, sum));
+  });
+}
+
 HWY_INLINE double Log1pScalar(double x) {
   return Scalar(x, [](auto d, auto v) HWY_ATTR { return hn::Log1p(d, v); });
 }

@@ -72,6 +72,7 @@ struct NativeRows {
     } else {
       Loop<T, false>(Bind<L>(call), block);
     }
+    if (block.curvature != nullptr) Curve(Bind<L>(call), block);
   }
 
  private:
@@ -85,6 +86,20 @@ struct NativeRows {
         block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.index[1][item], width, slope);
       } else {
         block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.in[1] + item * width, width, slope);
+      }
+    }
+  }
+
+  template <class T>
+  static HWY_NOINLINE void Curve(const L& loss, const Block<T>& block) {
+    const size_t width = block.width;
+    for (size_t item = 0; item < block.items; ++item) {
+      const T* const prediction = block.in[0] + item * width;
+      T* const curvature = block.curvature + item * width;
+      if constexpr (L::kIndexed) {
+        loss.template Curvature<kForm>(prediction, block.index[1][item], width, curvature);
+      } else {
+        loss.template Curvature<kForm>(prediction, block.in[1] + item * width, width, curvature);
       }
     }
   }

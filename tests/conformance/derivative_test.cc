@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "core/registry.h"
 #include "core/strings.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
+#include "tests/support/losses.h"
 #include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
@@ -164,7 +164,7 @@ void Check(const Contract& contract, const Form& form, const Params& params, boo
 TEST(Derivative, SlopesAndCurvaturesAreDerivatives) {
   for (const int64_t target : SimdTargets()) {
     const OnTarget on(target);
-    for (const Loss& loss : AllLosses()) {
+    for (const Loss& loss : TestedLosses()) {
       const Contract& contract = *loss.contract;
       if (contract.detached) continue;
       const bool options = std::any_of(contract.inputs.begin(), contract.inputs.end(),

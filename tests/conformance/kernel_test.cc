@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
-#include "core/registry.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
+#include "tests/support/losses.h"
 #include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
@@ -41,7 +41,7 @@ template <class Fn>
 void ForEachSubject(const Fn& check) {
   for (const int64_t target : SimdTargets()) {
     const OnTarget on(target);
-    for (const Loss& loss : AllLosses()) {
+    for (const Loss& loss : TestedLosses()) {
       for (const Form& form : loss.contract->forms) {
         for (const DType dtype : {DType::kF32, DType::kF64}) {
           SCOPED_TRACE(Cat(Describe(*loss.contract, form), " ", Name(dtype)));

@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "core/plan.h"
-#include "core/registry.h"
 #include "core/strings.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
+#include "tests/support/losses.h"
 #include "tests/support/problems.h"
 #include "tests/support/simd_targets.h"
 
@@ -38,9 +38,7 @@ class Subject {
     }
   }
   Bits Run(bool pieces, bool weighted, Reduction reduction, int threads) const {
-    static Executor& one = *new Executor(1);
-    static Executor& two = *new Executor(2);
-    static Executor& three = *new Executor(3);
+    Executor executor(threads);
     Request request = calls_[pieces].request;
     request.options.reduction = reduction;
     if (!weighted) {
@@ -48,7 +46,7 @@ class Subject {
       request.mask.reset();
     }
     WantAll(contract_, request);
-    absl::StatusOr<Bits> bits = Solve(std::move(request), threads == 1 ? one : threads == 2 ? two : three);
+    absl::StatusOr<Bits> bits = Solve(std::move(request), executor);
     EXPECT_TRUE(bits.ok()) << bits.status();
     return bits.ok() ? *std::move(bits) : Bits{};
   }
@@ -93,7 +91,7 @@ Extent LargeExtent(const Contract& contract, size_t width) {
 }
 
 TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
-  for (const Loss& loss : AllLosses()) {
+  for (const Loss& loss : TestedLosses()) {
     const Contract& contract = *loss.contract;
     const bool rows = contract.family == Family::kRow || contract.family == Family::kRegion;
     std::vector<size_t> widths = {40};

@@ -64,7 +64,7 @@ struct Call {
   Bytes true_bytes, pred_bytes, weight_bytes, mask_bytes;
 };
 
-std::vector<float> Gradient(const Bits& bits) { return As<float>(bits.gradient); }
+std::vector<float> Gradient(const Bits& bits) { return As<float>(bits.gradient()); }
 
 TEST(Evaluate, MeanDividesByTheNumberOfItems) {
   // Keras docstring of Huber: value .155; gradient by hand, clip(e, -1, 1) / 4.
@@ -245,7 +245,7 @@ TEST(Evaluate, CancellationStopsTheWorkAndSaysSo) {
   Executor executor(2);
   Cancellation cancellation;
   cancellation.Cancel();
-  EXPECT_THAT(Evaluate(*problem, MakePlan(*problem), {nullptr, gradient.data()}, executor, cancellation),
+  EXPECT_THAT(Evaluate(*problem, MakePlan(*problem), {.gradients = {gradient.data()}}, executor, cancellation),
               StatusIs(StatusCode::kCancelled, ::testing::_));
 }
 

@@ -1,4 +1,4 @@
-// Every way in which a request can be wrong, and what it is told.
+// What a request may hold, and what is looked at in it. refusal_test.cc has the texts of refusals.
 #include "core/problem.h"
 
 #include <cmath>
@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/support/problems.h"
+#include "tests/support/requests.h"
 #include "tests/support/status.h"
 
 namespace lossd {
@@ -15,46 +16,19 @@ namespace {
 
 using absl::StatusCode;
 using testing::Bytes;
+using testing::Elementwise;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::Of;
+using testing::Sparse;
 using testing::StatusIs;
+using testing::Variance;
 using testing::View;
-
-// Zeros of any dtype; large enough for every case.
-const Bytes& Zeros(size_t bytes) {
-  static const auto& made = *new std::vector<Bytes>([] {
-    std::vector<Bytes> all;
-    for (size_t n = 0; n <= 1024; ++n) all.emplace_back(std::vector<uint8_t>(n));
-    return all;
-  }());
-  return made.at(bytes);
-}
-
-TensorView Of(DType dtype, Shape shape) {
-  const size_t bytes = ElementCount(shape).value() * SizeOf(dtype);
-  return View(dtype, std::move(shape), Zeros(bytes));
-}
-
-Request Elementwise() {
-  Request request;
-  request.loss = "huber";
-  request.y_pred = Of(DType::kF32, {4, 3});
-  request.y_true = Of(DType::kF32, {4, 3});
-  return request;
-}
-
-Request Sparse() {
-  Request request;
-  request.loss = "sparse_categorical_crossentropy";
-  request.options.input_kind = InputKind::kLogits;
-  request.y_pred = Of(DType::kF32, {4, 3});
-  request.y_true = Of(DType::kI64, {4});
-  return request;
-}
 
 TEST(MakeProblem, AcceptsWhatTheContractAllows) {
   EXPECT_THAT(MakeProblem(Elementwise()), IsOk());
   EXPECT_THAT(MakeProblem(Sparse()), IsOk());
+  EXPECT_THAT(MakeProblem(Variance()), IsOk());
   for (const DType target : {DType::kI32, DType::kI64, DType::kU8, DType::kBool}) {
     Request request = Elementwise();
     request.y_true = Of(target, {4, 3});
@@ -64,138 +38,6 @@ TEST(MakeProblem, AcceptsWhatTheContractAllows) {
     Request request = Sparse();
     request.y_true = Of(labels, {4});
     EXPECT_THAT(MakeProblem(std::move(request)), IsOk()) << Name(labels);
-  }
-}
-
-TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
-  struct Case {
-    const char* message;
-    Request request;
-    void (*change)(Request&);
-    StatusCode code = StatusCode::kInvalidArgument;
-  };
-  const Case cases[] = {
-      {"loss: no loss is called \"hubert\"; did you mean huber?", Elementwise(), [](Request& r) { r.loss = "hubert"; },
-       StatusCode::kNotFound},
-      {"loss: empty", Elementwise(), [](Request& r) { r.loss = ""; }},
-      {"params: huber has no parameter \"beta\"; it takes delta", Elementwise(),
-       [](Request& r) {
-         r.params = {{"beta", 1}};
-       }},
-      {"params: mean_squared_error has no parameter \"delta\"; it takes none", Elementwise(),
-       [](Request& r) {
-         r.loss = "mse", r.params = {{"delta", 1}};
-       }},
-      {"params.delta: given more than once", Elementwise(),
-       [](Request& r) {
-         r.params = {{"delta", 1}, {"delta", 2}};
-       }},
-      {"params.delta: 0 for huber; expected (0, inf)", Elementwise(),
-       [](Request& r) {
-         r.params = {{"delta", 0}};
-       }},
-      {"params.delta: -1 for huber; expected (0, inf)", Elementwise(),
-       [](Request& r) {
-         r.params = {{"delta", -1}};
-       }},
-      {"expected (0, inf)", Elementwise(),
-       [](Request& r) {
-         r.params = {{"delta", kInf}};
-       }},
-      {"params.delta: nan for huber", Elementwise(),
-       [](Request& r) {
-         r.params = {{"delta", std::nan("")}};
-       }},
-      {"params.beta: -0.5 for smooth_l1; expected [0, inf)", Elementwise(),
-       [](Request& r) {
-         r.loss = "smooth_l1", r.params = {{"beta", -0.5}};
-       }},
-      {"options.input_kind: not set; sparse_categorical_crossentropy differs by what y_pred is", Sparse(),
-       [](Request& r) { r.options.input_kind = InputKind::kUnspecified; }},
-      {"options.input_kind: LOG_PROBABILITIES with NO_CLIP for sparse_categorical_crossentropy; expected LOGITS",
-       Sparse(), [](Request& r) { r.options.input_kind = InputKind::kLogProbabilities; }},
-      {"options.clip_policy: PROBABILITIES with TORCH_LOG_CLAMP", Sparse(),
-       [](Request& r) {
-         r.options.input_kind = InputKind::kProbabilities;
-         r.options.clip_policy = ClipPolicy::kTorchLogClamp;
-       }},
-      {"options.input_kind: LOGITS for huber, which takes plain values", Elementwise(),
-       [](Request& r) { r.options.input_kind = InputKind::kLogits; }},
-      {"options.clip_policy: KERAS_CLIP for huber", Elementwise(),
-       [](Request& r) { r.options.clip_policy = ClipPolicy::kKeras; }},
-      {"PROBABILITIES contradicts the name \"BCEWithLogitsLoss\", which stands for LOGITS", Elementwise(),
-       [](Request& r) {
-         r.loss = "BCEWithLogitsLoss";
-         r.options.input_kind = InputKind::kProbabilities;
-       }},
-      {"y_pred: missing; huber needs it", Elementwise(), [](Request& r) { r.y_pred.reset(); }},
-      {"y_true: missing; huber needs it", Elementwise(), [](Request& r) { r.y_true.reset(); }},
-      {"y_pred: dtype I32; expected F32 or F64", Elementwise(),
-       [](Request& r) {
-         r.y_pred = Of(DType::kI32, {4, 3});
-       }},
-      {"y_pred: dtype BF16 is not served yet", Elementwise(),
-       [](Request& r) {
-         r.y_pred = Of(DType::kBF16, {4, 3});
-       },
-       StatusCode::kUnimplemented},
-      {"y_true: dtype F16 is not served yet", Elementwise(),
-       [](Request& r) {
-         r.y_true = Of(DType::kF16, {4, 3});
-       },
-       StatusCode::kUnimplemented},
-      {"y_true: dtype F64; expected the dtype of y_pred, F32, or an integer or BOOL one", Elementwise(),
-       [](Request& r) {
-         r.y_true = Of(DType::kF64, {4, 3});
-       }},
-      {"y_true: shape [3, 4] does not match y_pred [4, 3]; expected the same shape", Elementwise(),
-       [](Request& r) {
-         r.y_true = Of(DType::kF32, {3, 4});
-       }},
-      {"y_true: shape [4, 1] does not match y_pred [4, 3]", Elementwise(),
-       [](Request& r) {
-         r.y_true = Of(DType::kF32, {4, 1});
-       }},
-      {"y_true: shape [3] does not match y_pred [4, 3]; sparse labels need [4]", Sparse(),
-       [](Request& r) { r.y_true = Of(DType::kI64, {3}); }},
-      {"y_true: shape [4, 1] does not match y_pred [4, 3]; sparse labels need [4]", Sparse(),
-       [](Request& r) {
-         r.y_true = Of(DType::kI64, {4, 1});
-       }},
-      {"y_true: dtype F32; expected class indices, I32, I64 or U8", Sparse(),
-       [](Request& r) { r.y_true = Of(DType::kF32, {4}); }},
-      {"y_pred: shape [4, 0]; row losses need a last axis of at least one class", Sparse(),
-       [](Request& r) {
-         r.y_pred = Of(DType::kF32, {4, 0});
-       }},
-      {"y_pred: shape []; row losses need a last axis", Sparse(), [](Request& r) { r.y_pred = Of(DType::kF32, {}); }},
-      {"sample_weight: shape [3] does not match y_pred [4, 3]; expected the leading axes of the items' shape [4, 3]",
-       Elementwise(), [](Request& r) { r.sample_weight = Of(DType::kF32, {3}); }},
-      {"sample_weight: shape [4, 3, 1]", Elementwise(),
-       [](Request& r) {
-         r.sample_weight = Of(DType::kF32, {4, 3, 1});
-       }},
-      {"sample_weight: dtype I64; expected F32 or F64", Elementwise(),
-       [](Request& r) { r.sample_weight = Of(DType::kI64, {4}); }},
-      {"sample_weight: shape [4, 3] does not match y_pred [4, 3]; expected the leading axes of the items' shape [4]",
-       Sparse(),
-       [](Request& r) {
-         r.sample_weight = Of(DType::kF32, {4, 3});
-       }},
-      {"mask: dtype F32; expected BOOL or U8", Elementwise(), [](Request& r) { r.mask = Of(DType::kF32, {4}); }},
-      {"mask: shape [5]", Elementwise(), [](Request& r) { r.mask = Of(DType::kBool, {5}); }},
-      {"options.normalizer: 0; expected (0, inf)", Elementwise(), [](Request& r) { r.options.normalizer = 0; }},
-      {"options.normalizer: inf; expected (0, inf)", Elementwise(), [](Request& r) { r.options.normalizer = kInf; }},
-      {"options.normalizer: nan", Elementwise(), [](Request& r) { r.options.normalizer = std::nan(""); }},
-      {"options.normalizer: set beside options.divisor", Elementwise(),
-       [](Request& r) { r.options.normalizer = 2, r.options.divisor = Divisor::kCount; }},
-      {"options.divisor: a divisor is used by the reduction MEAN alone", Elementwise(),
-       [](Request& r) { r.options.reduction = Reduction::kSum, r.options.divisor = Divisor::kCount; }},
-  };
-  for (const Case& c : cases) {
-    Request request = c.request;
-    c.change(request);
-    EXPECT_THAT(MakeProblem(std::move(request)), StatusIs(c.code, HasSubstr(c.message)));
   }
 }
 
@@ -229,6 +71,33 @@ TEST(MakeProblem, LabelsAreRangeCheckedWhereverTheyLie) {
   }
   EXPECT_THAT(WithLabels(DType::kU8, std::vector<uint8_t>{0, 1, 255}, 0),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("label 255 at flat index 2")));
+}
+
+TEST(MakeProblem, AnIgnoredLabelMayLieAnywhere) {
+  const Bytes labels(std::vector<int64_t>{0, -100, 2, -100});
+  Request request = Sparse();
+  request.y_true = View(DType::kI64, {4}, labels);
+  EXPECT_THAT(MakeProblem(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("label -100 at flat index 1")));
+  request.options.ignore_index = -100;
+  EXPECT_THAT(MakeProblem(request), IsOk());
+  request.options.ignore_index = -1;
+  EXPECT_THAT(MakeProblem(request), StatusIs(StatusCode::kInvalidArgument, HasSubstr("label -100 at flat index 1")));
+}
+
+TEST(MakeProblem, GradientsAreThoseThatWereAskedFor) {
+  Request request = Variance();
+  const auto wanted = [&] {
+    const absl::StatusOr<Problem> problem = MakeProblem(request);
+    EXPECT_THAT(problem, IsOk());
+    return std::vector<size_t>{problem->gradient_bytes(0), problem->gradient_bytes(1), problem->gradient_bytes(2)};
+  };
+  EXPECT_EQ(wanted(), (std::vector<size_t>{0, 0, 0}));
+  request.gradient = true;
+  EXPECT_EQ(wanted(), (std::vector<size_t>{48, 0, 0})) << "y_pred where nothing is named";
+  request.with_respect_to = {"variance"};
+  EXPECT_EQ(wanted(), (std::vector<size_t>{0, 0, 48}));
+  request.with_respect_to = {"variance", "y_pred"};
+  EXPECT_EQ(wanted(), (std::vector<size_t>{48, 0, 48}));
 }
 
 TEST(MakeProblem, ABoolIsZeroOrOne) {

@@ -224,6 +224,8 @@ def gradients(a_loss, a_case, T):
             known = {**(a_loss.make_slope(arguments(a_loss, a_case, T)) or {}), **known}
     slopes, curvatures = {}, {}
     for name in a_loss.differentiate:
+        if name not in a_case.inputs:  # optional
+            continue
         size = len(flat(a_case.inputs[name]))
         given = list(known.get(name) or [None] * size)
         assert len(given) == size, f"{a_loss.name}: the slope of {name} has {len(given)} elements, not {size}"
@@ -231,10 +233,15 @@ def gradients(a_loss, a_case, T):
         curvature = [None] * size
         for i in range(size):
             if given[i] is None or wants_curvature:
-                slope, curvature[i] = derivatives(a_loss, a_case, T, name, i, wants_curvature)
+                try:
+                    slope, curvature[i] = derivatives(a_loss, a_case, T, name, i, wants_curvature)
+                except ValueError:
+                    if given[i] is None:
+                        raise
+                    continue  # a slope that had to be given: no second derivative
                 given[i] = slope if given[i] is None else given[i]
         slopes[name] = [mpf(a) for a in given]
-        if wants_curvature:
+        if wants_curvature and None not in curvature:
             curvatures[name] = curvature
     return slopes, curvatures
 

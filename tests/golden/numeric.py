@@ -89,7 +89,11 @@ def at_level(f, f0, exponent, digits, wants_curvature):
             raise Unsettled
         curvature = curvatures[0] if len(sides) == 1 or close(*curvatures) else smallest(*curvatures)
     # A 0 may be a term too small for these digits: at x = 5e-324, cosh x is 1 until the 647th.
-    if digits < NO_DOUBT and any(a is not None and abs(a) < NOTHING ** (mpf(3) / 4) for a in (slope, curvature)):
+    # Its second derivative needs the square of the step besides.
+    vanishing = NOTHING ** (mpf(3) / 4)
+    if digits < NO_DOUBT and abs(slope) < vanishing:
+        raise Vanishes
+    if digits < 2 * NO_DOUBT and curvature is not None and abs(curvature) < vanishing:
         raise Vanishes
     return slope, curvature
 
@@ -120,7 +124,7 @@ def derivatives(a_loss, a_case, T, name, i, wants_curvature=False):
             try:
                 found = at_level(f, f0, scale(x, c, a_case), digits, wants_curvature)
             except Vanishes:
-                enough = NO_DOUBT
+                enough = NO_DOUBT if digits < NO_DOUBT else 2 * NO_DOUBT
                 continue
             except Unsettled:
                 continue

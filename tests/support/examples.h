@@ -44,7 +44,7 @@ inline Shape InferShape(const Input& input, const Shape& items, size_t count, st
   if (open == ~size_t{0}) return shape;
   shape[open] = known == 0 ? 0 : static_cast<int64_t>(count) / known;
   const size_t lead = shape.size() - AxesOf(input).size();
-  const std::string& axis = AxesOf(input)[open - lead];
+  const std::string axis = AxesOf(input)[open - lead];
   sizes[axis.substr(0, 1)] = shape[open] - (axis.ends_with("+1") ? 1 : 0);
   return shape;
 }

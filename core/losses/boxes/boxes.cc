@@ -7,6 +7,18 @@
 #define HWY_TARGET_INCLUDE "core/losses/boxes/boxes.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/boxes/alpha_iou-inl.h"
+#include "core/losses/boxes/ciou-inl.h"
+#include "core/losses/boxes/diou-inl.h"
+#include "core/losses/boxes/eiou-inl.h"
+#include "core/losses/boxes/extended_iou-inl.h"
+#include "core/losses/boxes/focal_eiou-inl.h"
+#include "core/losses/boxes/giou-inl.h"
+#include "core/losses/boxes/iou-inl.h"
+#include "core/losses/boxes/siou-inl.h"
+#include "core/losses/boxes/wiou_v1-inl.h"
+#include "core/losses/boxes/wiou_v2-inl.h"
+#include "core/losses/boxes/wiou_v3-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +26,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using BoxMembers = Losses<>;
+using BoxMembers = Losses<AlphaIou, Ciou, Diou, Eiou, ExtendedIou, FocalEiou, Giou, Iou, Siou, WiouV1, WiouV2, WiouV3>;
 
 std::span<const Loss> BoxTable() { return TableOf(BoxMembers()); }
 

@@ -1,11 +1,12 @@
 // Binary cross-entropy: the log-likelihood of yes-or-no outcomes, hard or soft.
 //
-// From a logit x (t the target, s = sigmoid):
-//   value = max(x, 0) - x t + log1p(exp(-|x|))
-//   slope = (1 - t) s(x) - t s(-x)              s(x) - t without its cancellation at confident predictions
+// From a logit x (t the target, s = sigmoid), w = pos_weight:
+//   value     = (1 - t) softplus(x) + w t softplus(-x)     w = 1: max(x, 0) - x t + log1p(exp(-|x|))
+//   slope     = (1 - t) s(x) - w t s(-x)                   s(x) - t without its cancellation at confident predictions
+//   curvature = (1 - t + w t) s(x) s(-x)
 // From a probability p:
 //   value = -(t log p + (1 - t) log(1 - p))     0 log 0 = 0
-//   slope = (1 - t)/(1 - p) - t/p
+//   slope = (1 - t)/(1 - p) - t/p,   curvature = (1 - t)/(1 - p)^2 + t/p^2
 //
 // Source: Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2.
 
@@ -28,8 +29,6 @@ struct BinaryCrossentropy {
   static constexpr Contract kContract = {
       .name = "binary_crossentropy",
       .aliases = {{"bce"},
-                  {"BinaryCrossentropy"},
-                  {"binary_cross_entropy"},
                   {"BCELoss", InputKind::kProbabilities},
                   {"BCEWithLogitsLoss", InputKind::kLogits},
                   {"bce_with_logits", InputKind::kLogits},
@@ -37,19 +36,35 @@ struct BinaryCrossentropy {
                   {"sigmoid_cross_entropy", InputKind::kLogits},
                   {"sigmoid_binary_cross_entropy", InputKind::kLogits}},
       .summary = "the log-likelihood of yes-or-no outcomes, hard or soft",
+      .use =
+          "Two classes, or any number of labels that hold independently of each other. Prefer logits: they cannot "
+          "saturate.",
       .formula = "LOGITS: max(x, 0) - x t + log(1 + exp(-|x|)); PROBABILITIES: -(t log p + (1 - t) log(1 - p))",
       .gradient = "LOGITS: sigmoid(x) - t; PROBABILITIES: (1 - t)/(1 - p) - t/p",
+      .tex = R"(-w\,t\ln p-(1-t)\ln(1-p),\quad p=\sigma(x))",
       .source = "Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2",
       .notes =
           "Natural logarithm. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] in the dtype of y_pred and gives gradient 0 "
-          "outside; "
-          "TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
-          "An item whose probability is outside [0, 1] is NaN, clipped or not.",
+          "outside; TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
+          "An item whose probability is outside [0, 1] is NaN, clipped or not. pos_weight multiplies the term of t; "
+          "LOGITS only.",
+      .peers =
+          "Keras: probabilities by default, clipped; averages over the last axis; its NumPy backend takes the sigmoid "
+          "and clips even from logits. PyTorch: BCELoss clamps the logarithm at -100 and refuses probabilities "
+          "outside [0, 1]; BCEWithLogitsLoss has pos_weight; the mean is over elements, weighted or not. Optax: "
+          "logits only, one value per element.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kUnit},
                 {InputKind::kProbabilities, ClipPolicy::kKeras, kUnit},
                 {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp, kUnit}},
+      .inputs = {{.name = "y_pred", .differentiable = true},
+                 {.name = "y_true"},
+                 {.name = "pos_weight",
+                  .shape = "C",
+                  .optional = true,
+                  .fallback = 1,
+                  .summary = "multiplies the term of t, by class or one for all; LOGITS only"}},
       .target = kUnit,
       .examples = {{.origin = "Keras docstring of BinaryCrossentropy, logits",
                     .target = {0, 1, 0, 0},
@@ -77,17 +92,26 @@ struct BinaryCrossentropy {
                     .gradient = {-1e12},
                     .form = {InputKind::kProbabilities, ClipPolicy::kTorchLogClamp}}},
       .soft_targets_cancel = true,
+      .conventions = {{.convention = Convention::kKeras},
+                      {.convention = Convention::kTorch,
+                       .input_kind = InputKind::kProbabilities,
+                       .clip_policy = ClipPolicy::kTorchLogClamp},
+                      {.convention = Convention::kOptax, .input_kind = InputKind::kLogits}},
+      .smoothing = Smoothing::kBinary,
+      .class_weights = true,
+      .curvature = true,
   };
   static constexpr bool kNative = true;
 
   template <Form kForm, class D, class V>
-  HWY_INLINE ValueSlope<V> Of(D d, V prediction, V target) const {
+  HWY_INLINE Local<V> Of(D d, V prediction, V target, [[maybe_unused]] V pos_weight) const {
     if constexpr (kForm.input_kind == InputKind::kLogits) {
-      return FromLogit(d, prediction, target);
+      return FromLogit(d, prediction, hn::Mul(pos_weight, target), hn::Sub(C(d, 1.0), target));
     } else if constexpr (kForm.clip_policy == ClipPolicy::kKeras) {
       const V clipped = hn::Clamp(prediction, ClipLow(d), ClipHigh(d));
-      const ValueSlope<V> inside = FromProbability(d, clipped, target);
-      return {inside.value, {hn::IfThenElseZero(hn::Eq(clipped, prediction), inside.slope[0])}};
+      const Local<V> inside = FromProbability(d, clipped, target);
+      const auto live = hn::Eq(clipped, prediction);
+      return {inside.value, {hn::IfThenElseZero(live, inside.slope[0])}, hn::IfThenElseZero(live, inside.curvature)};
     } else if constexpr (kForm.clip_policy == ClipPolicy::kTorchLogClamp) {
       return FromProbabilityLogClamp(d, prediction, target);
     } else {
@@ -96,22 +120,25 @@ struct BinaryCrossentropy {
   }
 
  private:
+  // yes = w t and no = 1 - t, which add up to exactly 1 where w is 1.
   template <class D, class V>
-  static HWY_INLINE ValueSlope<V> FromLogit(D d, V x, V t) {
+  static HWY_INLINE Local<V> FromLogit(D d, V x, V yes, V no) {
     const V one = C(d, 1.0);
     const V decay = hn::Exp(d, hn::Neg(hn::Abs(x)));  // (0, 1]: cannot overflow
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
     const auto positive = hn::Ge(x, hn::Zero(d));
-    const V no = hn::Sub(one, t);
-    const V larger = hn::IfThenElse(positive, no, t);
-    const V smaller = hn::IfThenElse(positive, t, no);
-    const V slope = hn::Div(hn::NegMulAdd(smaller, decay, larger), hn::Add(one, decay));
+    const V larger = hn::IfThenElse(positive, no, yes);
+    const V smaller = hn::IfThenElse(positive, yes, no);
+    const V all = hn::Add(no, yes), whole = hn::Add(one, decay);
+    const V slope = hn::Div(hn::NegMulAdd(smaller, decay, larger), whole);
     const V hinge = hn::Mul(hn::Abs(x), larger);  // max(x, 0) - x t without a difference
-    return {hn::Add(hinge, hn::Log1p(d, decay)), hn::IfThenElse(positive, slope, hn::Neg(slope))};
+    return {hn::MulAdd(all, hn::Log1p(d, decay), hinge),
+            {hn::IfThenElse(positive, slope, hn::Neg(slope))},
+            hn::Div(hn::Div(hn::Mul(all, decay), whole), whole)};
   }
 
   template <class D, class V>
-  static HWY_INLINE ValueSlope<V> FromProbability(D d, V p, V t) {
+  static HWY_INLINE Local<V> FromProbability(D d, V p, V t) {
     const V zero = hn::Zero(d), one = C(d, 1.0);
     const V no = hn::Sub(one, t);
     const auto any_yes = hn::Ne(t, zero);
@@ -120,16 +147,24 @@ struct BinaryCrossentropy {
     const V no_value = hn::IfThenElseZero(any_no, hn::Mul(no, LogOfComplement(d, p)));
     const V yes_slope = hn::IfThenElseZero(any_yes, hn::Div(t, p));
     const V no_slope = hn::IfThenElseZero(any_no, hn::Div(no, hn::Sub(one, p)));
-    return {hn::Sub(zero, hn::Add(yes_value, no_value)), hn::Sub(no_slope, yes_slope)};
+    const V yes_bend = hn::IfThenElseZero(any_yes, hn::Div(yes_slope, p));
+    const V no_bend = hn::IfThenElseZero(any_no, hn::Div(no_slope, hn::Sub(one, p)));
+    return {hn::Sub(zero, hn::Add(yes_value, no_value)), {hn::Sub(no_slope, yes_slope)}, hn::Add(no_bend, yes_bend)};
   }
 
   template <class D, class V>
-  static HWY_INLINE ValueSlope<V> FromProbabilityLogClamp(D d, V p, V t) {
+  static HWY_INLINE Local<V> FromProbabilityLogClamp(D d, V p, V t) {
     const V one = C(d, 1.0), floor = C(d, -100.0);
     const V yes_value = hn::Mul(t, hn::Max(LogOf(d, p), floor));
     const V no_value = hn::Mul(hn::Sub(one, t), hn::Max(LogOfComplement(d, p), floor));
-    const V spread = hn::Max(hn::Mul(p, hn::Sub(one, p)), C(d, 1e-12));
-    return {hn::Sub(hn::Zero(d), hn::Add(yes_value, no_value)), hn::Div(hn::Sub(p, t), spread)};
+    const V q = hn::Sub(one, p);
+    const V product = hn::Mul(p, q), floor_of_product = C(d, 1e-12);
+    const V spread = hn::Max(product, floor_of_product);
+    // The derivative of the slope: 1/spread on the floor.
+    const V bend = hn::Add(hn::Div(hn::Div(t, p), p), hn::Div(hn::Div(hn::Sub(one, t), q), q));
+    return {hn::Sub(hn::Zero(d), hn::Add(yes_value, no_value)),
+            {hn::Div(hn::Sub(p, t), spread)},
+            hn::IfThenElse(hn::Lt(product, floor_of_product), hn::Div(one, spread), bend)};
   }
 };
 

@@ -7,6 +7,9 @@
 // From probabilities p, S = sum p, s_c = p_c / S:
 //   value   = -sum_c t_c log s_c
 //   slope_c = (T - t_c)/S - (t_c/p_c) (1 - s_c)             T/S - t_c/p_c
+// Diagonal of the Hessian:
+//   logits:        T s_c (1 - s_c)
+//   probabilities: t_c (S - p_c)(S + p_c)/(p_c S)^2 - (T - t_c)/S^2     t_c/p_c^2 - T/S^2
 //
 // 0 log 0 = 0: a class with t_c = 0 takes no part, wherever its prediction lies. t need not sum to 1.
 // Source: Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108.
@@ -32,21 +35,29 @@ struct CategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "categorical_crossentropy",
       .family = Family::kRow,
-      .aliases = {{"CategoricalCrossentropy"},
-                  {"cce"},
+      .aliases = {{"cce"},
                   {"softmax_cross_entropy", InputKind::kLogits},
                   {"safe_softmax_cross_entropy", InputKind::kLogits},
                   {"softmax_cross_entropy_with_logits", InputKind::kLogits}},
       .summary = "the cross-entropy between a target distribution and a predicted one",
+      .use =
+          "Classification with one-hot or soft targets. With integer labels sparse_categorical_crossentropy reads "
+          "less.",
       .formula = "LOGITS: sum_c t_c (logsumexp(x) - x_c); PROBABILITIES: -sum_c t_c log(p_c / sum p)",
       .gradient = "LOGITS: (sum t) softmax(x)_c - t_c; PROBABILITIES: sum t / sum p - t_c/p_c",
+      .tex = R"(-\sum_c t_c\ln s_c,\quad s_c=\frac{e^{x_c}}{\sum_j e^{x_j}})",
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, equation 4.108",
       .notes =
           "Natural logarithm; 0 log 0 = 0. Probabilities are divided by their row sum first, as in Keras, and the "
-          "gradient "
-          "knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; clipped "
-          "classes "
-          "leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum 0 answers NaN.",
+          "gradient knows it: it is sum t / sum p where t_c = 0. KERAS_CLIP clips p_c / sum p to [1e-7, 1 - 1e-7]; "
+          "clipped classes leave the gradient. A row with a NaN, a negative probability, no finite maximum or the sum "
+          "0 answers NaN.",
+      .peers =
+          "Keras: probabilities by default, divided by their sum and clipped. PyTorch: CrossEntropyLoss with a target "
+          "of the input's shape, logits, classes on axis 1; the mean divides by the number of rows even with class "
+          "weights, and a row is NaN where a target of 0 meets a logit of -inf. Optax: softmax_cross_entropy, logits, "
+          "one value per row; safe_softmax_cross_entropy has 0 log 0 = 0. All round the loss of a row to 0 at margins "
+          "above 17 in float32.",
       .kinks_note =
           "none inside the domain; with KERAS_CLIP the gradient jumps where a class meets the edge of the clip",
       .forms = {{InputKind::kLogits},
@@ -74,6 +85,14 @@ struct CategoricalCrossentropy {
                     .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
       .soft_targets_cancel = true,
+      .conventions =
+          {{.convention = Convention::kKeras},
+           {.convention = Convention::kTorch, .input_kind = InputKind::kLogits, .divisor = Divisor::kCount, .axis = 1},
+           {.convention = Convention::kOptax, .input_kind = InputKind::kLogits}},
+      .smoothing = Smoothing::kClasses,
+      .class_weights = true,
+      .class_mask = true,
+      .curvature = true,
   };
   static constexpr bool kNative = true;
   static constexpr bool kIndexed = false;
@@ -89,6 +108,37 @@ struct CategoricalCrossentropy {
     }
     if constexpr (kSlope) FillRow(std::numeric_limits<T>::quiet_NaN(), width, slope);
     return std::numeric_limits<T>::quiet_NaN();
+  }
+
+  template <Form kForm, class T>
+  HWY_INLINE void Curvature(const T* row, const T* target, size_t width, T* out) const {
+    constexpr bool kLogits = kForm.input_kind == InputKind::kLogits;
+    const RowMax<T> top = MaxOf(row, width, kLogits ? -std::numeric_limits<T>::infinity() : T{0});
+    if (!top.sound) return FillRow(std::numeric_limits<T>::quiet_NaN(), width, out);
+    const Tag<T> d;
+    LaneSum targets;
+    if constexpr (kLogits) {
+      const auto each = [&](size_t at, auto, auto vt) HWY_ATTR { targets.Add(at, vt); };
+      const Masses masses = LogitMasses(row, top.max, target, width, out, each);
+      CurveLogits(masses, targets.Total(), width, out);
+    } else {
+      const Masses masses = ProbabilityMasses(row, top.max, width);
+      const auto max = hn::Set(d, top.max);
+      const auto sum = C(d, masses.sum()), rest = C(d, masses.rest);
+      Walk(row, T{0}, target, width, nullptr, [&](size_t at, auto vp, auto vt) HWY_ATTR {
+        targets.Add(at, Kept<kForm.clip_policy>(d, hn::Div(hn::Abs(vp), sum), vt));
+        return vp;
+      });
+      const auto all = C(d, targets.Total());
+      Walk(row, T{0}, target, width, out, [&](size_t, auto vp, auto vt) HWY_ATTR {
+        const auto mass = hn::Abs(vp);
+        const auto mine = Kept<kForm.clip_policy>(d, hn::Div(mass, sum), vt);
+        const auto others = hn::IfThenElse(hn::Eq(vp, max), rest, hn::Sub(sum, mass));  // S - p_c
+        const auto odds = hn::Div(hn::Div(others, mass), sum), more = hn::Div(hn::Div(hn::Add(sum, mass), mass), sum);
+        const auto own = hn::IfThenZeroElse(hn::Eq(mine, hn::Zero(d)), hn::Mul(mine, hn::Mul(odds, more)));
+        return hn::Sub(own, hn::Div(hn::Div(hn::Sub(all, mine), sum), sum));
+      });
+    }
   }
 
  private:

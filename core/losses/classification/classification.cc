@@ -7,9 +7,20 @@
 #define HWY_TARGET_INCLUDE "core/losses/classification/classification.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/classification/adaptive_log_softmax-inl.h"
+#include "core/losses/classification/asymmetric-inl.h"
 #include "core/losses/classification/binary_crossentropy-inl.h"
+#include "core/losses/classification/binary_focal_crossentropy-inl.h"
 #include "core/losses/classification/categorical_crossentropy-inl.h"
+#include "core/losses/classification/categorical_focal_crossentropy-inl.h"
+#include "core/losses/classification/distribution_focal-inl.h"
+#include "core/losses/classification/generalized_cross_entropy-inl.h"
+#include "core/losses/classification/linear_cross_entropy-inl.h"
+#include "core/losses/classification/nll-inl.h"
+#include "core/losses/classification/poly1_cross_entropy-inl.h"
+#include "core/losses/classification/quality_focal-inl.h"
 #include "core/losses/classification/sparse_categorical_crossentropy-inl.h"
+#include "core/losses/classification/varifocal-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -17,7 +28,10 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using ClassificationMembers = Losses<BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy>;
+using ClassificationMembers =
+    Losses<AdaptiveLogSoftmax, Asymmetric, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,
+           CategoricalFocalCrossentropy, DistributionFocal, GeneralizedCrossEntropy, LinearCrossEntropy, Nll,
+           Poly1CrossEntropy, QualityFocal, SparseCategoricalCrossentropy, Varifocal>;
 
 std::span<const Loss> ClassificationTable() { return TableOf(ClassificationMembers()); }
 

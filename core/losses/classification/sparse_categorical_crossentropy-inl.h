@@ -7,6 +7,7 @@
 // From probabilities p, S = sum p:
 //   value   = -log(p_y / S)
 //   slope_c = 1/S,   slope_y = 1/S - 1/p_y = -(S - p_y) / (S p_y)
+// Diagonal of the Hessian: s_c (1 - s_c) for logits; -1/S^2 and (S - p_y)(S + p_y)/(S p_y)^2 for probabilities.
 //
 // The row is divided by its sum, and the gradient knows it.
 // Source: Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4.
@@ -32,21 +33,27 @@ struct SparseCategoricalCrossentropy {
   static constexpr Contract kContract = {
       .name = "sparse_categorical_crossentropy",
       .family = Family::kRow,
-      .aliases = {{"SparseCategoricalCrossentropy"},
-                  {"sparse_cce"},
+      .aliases = {{"sparse_cce"},
                   {"CrossEntropyLoss", InputKind::kLogits},
                   {"softmax_cross_entropy_with_integer_labels", InputKind::kLogits},
                   {"sparse_softmax_cross_entropy_with_logits", InputKind::kLogits}},
       .summary = "the negative log-probability of the right class, given by its index",
+      .use = "Classification with one right class per row, however many classes there are.",
       .formula = "LOGITS: logsumexp(x) - x_y; PROBABILITIES: -log(p_y / sum p)",
       .gradient = "LOGITS: softmax(x)_c - [c = y]; PROBABILITIES: 1/sum p - [c = y]/p_y",
+      .tex = R"(-\ln s_y,\quad s_c=\frac{e^{x_c}}{\sum_j e^{x_j}})",
       .source = "Bishop 2006, Pattern Recognition and Machine Learning, section 4.3.4",
       .notes =
           "Natural logarithm. Labels stay integers and are range-checked. Probabilities are divided by their row sum "
-          "first, "
-          "as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p to "
-          "[1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite maximum "
-          "or the sum 0 answers NaN.",
+          "first, as in Keras, and the gradient of the other classes is 1/sum p, not 0. KERAS_CLIP clips p_y / sum p "
+          "to [1e-7, 1 - 1e-7] and gives gradient 0 outside. A row with a NaN, a negative probability, no finite "
+          "maximum or the sum 0 answers NaN.",
+      .peers =
+          "Keras: probabilities by default, divided by their sum and clipped; on TensorFlow clipped first and divided "
+          "after; labels are cast to the dtype of the predictions. PyTorch: CrossEntropyLoss, logits, classes on axis "
+          "1, the mean divides by the sum of the label weights and is NaN where all labels are ignored; label "
+          "smoothing with class weights divides both parts by that sum. Optax: logits, one value per row; a label out "
+          "of range loses nothing. All round the loss of a row to 0 at margins above 17 in float32.",
       .kinks_note = "none inside the domain; with KERAS_CLIP the gradient jumps to 0 outside the closed clip interval",
       .forms = {{InputKind::kLogits},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
@@ -72,6 +79,17 @@ struct SparseCategoricalCrossentropy {
                     .value = 2.3025851,
                     .gradient = {1, 1, -9},
                     .form = {InputKind::kProbabilities, ClipPolicy::kKeras}}},
+      .conventions = {{.convention = Convention::kKeras},
+                      {.convention = Convention::kTorch,
+                       .input_kind = InputKind::kLogits,
+                       .divisor = Divisor::kWeightSum,
+                       .axis = 1},
+                      {.convention = Convention::kOptax, .input_kind = InputKind::kLogits}},
+      .smoothing = Smoothing::kClasses,
+      .class_weights = true,
+      .class_mask = true,
+      .curvature = true,
+      .dense_twin = "categorical_crossentropy",
   };
   static constexpr bool kNative = true;
   static constexpr bool kIndexed = true;
@@ -82,6 +100,27 @@ struct SparseCategoricalCrossentropy {
       return FromLogits<kSlope>(row, label, width, slope);
     } else {
       return FromProbabilities<kForm.clip_policy, kSlope>(row, label, width, slope);
+    }
+  }
+
+  template <Form kForm, class T>
+  HWY_INLINE void Curvature(const T* row, int32_t label, size_t width, T* out) const {
+    constexpr bool kLogits = kForm.input_kind == InputKind::kLogits;
+    const RowMax<T> top = MaxOf(row, width, kLogits ? -std::numeric_limits<T>::infinity() : T{0});
+    if (!top.sound) return FillRow(static_cast<T>(kNan), width, out);
+    if constexpr (kLogits) {
+      const auto nothing = [](size_t, auto, auto) HWY_ATTR {};
+      CurveLogits(LogitMasses(row, top.max, nullptr, width, out, nothing), 1.0, width, out);
+    } else {
+      const Masses masses = ProbabilityMasses(row, top.max, width);
+      const double sum = masses.sum(), p = std::abs(Read(row + label));
+      const double share = p / sum;
+      const bool clipped = kForm.clip_policy == ClipPolicy::kKeras &&
+                           (share < static_cast<T>(kKerasEpsilon) || share > static_cast<T>(1.0 - kKerasEpsilon));
+      if (clipped) return FillRow(T{0}, width, out);
+      FillRow(static_cast<T>(-1 / sum / sum), width, out);
+      const double others = p == masses.max ? masses.rest : sum - p;
+      Write((others / p / sum) * ((sum + p) / p / sum), out + label);
     }
   }
 

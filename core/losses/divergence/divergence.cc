@@ -7,6 +7,19 @@
 #define HWY_TARGET_INCLUDE "core/losses/divergence/divergence.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/divergence/cosine_distance-inl.h"
+#include "core/losses/divergence/cosine_proximity-inl.h"
+#include "core/losses/divergence/cosine_similarity-inl.h"
+#include "core/losses/divergence/cross_entropy-inl.h"
+#include "core/losses/divergence/entropy-inl.h"
+#include "core/losses/divergence/generalized_kl_divergence-inl.h"
+#include "core/losses/divergence/hellinger-inl.h"
+#include "core/losses/divergence/js_divergence-inl.h"
+#include "core/losses/divergence/kl_divergence-inl.h"
+#include "core/losses/divergence/renyi-inl.h"
+#include "core/losses/divergence/reverse_kl_divergence-inl.h"
+#include "core/losses/divergence/total_variation-inl.h"
+#include "core/losses/divergence/wasserstein_1-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +27,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using DivergenceMembers = Losses<>;
+using DivergenceMembers =
+    Losses<CosineDistance, CosineProximity, CosineSimilarity, CrossEntropy, Entropy, GeneralizedKlDivergence, Hellinger,
+           JsDivergence, KlDivergence, Renyi, ReverseKlDivergence, TotalVariation, Wasserstein1>;
 
 std::span<const Loss> DivergenceTable() { return TableOf(DivergenceMembers()); }
 

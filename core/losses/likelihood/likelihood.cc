@@ -8,6 +8,15 @@
 #define HWY_TARGET_INCLUDE "core/losses/likelihood/likelihood.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/likelihood/crps_normal-inl.h"
+#include "core/losses/likelihood/gamma_deviance-inl.h"
+#include "core/losses/likelihood/gaussian_nll-inl.h"
+#include "core/losses/likelihood/laplace_nll-inl.h"
+#include "core/losses/likelihood/negative_binomial_nll-inl.h"
+#include "core/losses/likelihood/poisson-inl.h"
+#include "core/losses/likelihood/poisson_nll-inl.h"
+#include "core/losses/likelihood/student_t_nll-inl.h"
+#include "core/losses/likelihood/tweedie-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -15,7 +24,8 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using LikelihoodMembers = Losses<>;
+using LikelihoodMembers = Losses<CrpsNormal, GammaDeviance, GaussianNll, LaplaceNll, NegativeBinomialNll, Poisson,
+                                 PoissonNll, StudentTNll, Tweedie>;
 
 std::span<const Loss> LikelihoodTable() { return TableOf(LikelihoodMembers()); }
 

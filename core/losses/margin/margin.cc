@@ -7,6 +7,21 @@
 #define HWY_TARGET_INCLUDE "core/losses/margin/margin.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/margin/categorical_hinge-inl.h"
+#include "core/losses/margin/fenchel_young-inl.h"
+#include "core/losses/margin/hinge-inl.h"
+#include "core/losses/margin/hinge_embedding-inl.h"
+#include "core/losses/margin/margin_ranking-inl.h"
+#include "core/losses/margin/multi_margin-inl.h"
+#include "core/losses/margin/multiclass_hinge-inl.h"
+#include "core/losses/margin/multiclass_perceptron-inl.h"
+#include "core/losses/margin/multiclass_sparsemax-inl.h"
+#include "core/losses/margin/multilabel_margin-inl.h"
+#include "core/losses/margin/multilabel_soft_margin-inl.h"
+#include "core/losses/margin/perceptron-inl.h"
+#include "core/losses/margin/soft_margin-inl.h"
+#include "core/losses/margin/sparsemax-inl.h"
+#include "core/losses/margin/squared_hinge-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +29,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using MarginMembers = Losses<>;
+using MarginMembers = Losses<CategoricalHinge, FenchelYoung, Hinge, HingeEmbedding, MarginRanking, MultiMargin,
+                             MulticlassHinge, MulticlassPerceptron, MulticlassSparsemax, MultilabelMargin,
+                             MultilabelSoftMargin, Perceptron, SoftMargin, Sparsemax, SquaredHinge>;
 
 std::span<const Loss> MarginTable() { return TableOf(MarginMembers()); }
 

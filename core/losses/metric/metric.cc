@@ -7,6 +7,14 @@
 #define HWY_TARGET_INCLUDE "core/losses/metric/metric.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/metric/circle-inl.h"
+#include "core/losses/metric/contrastive-inl.h"
+#include "core/losses/metric/cosine_embedding-inl.h"
+#include "core/losses/metric/info_nce-inl.h"
+#include "core/losses/metric/ntxent-inl.h"
+#include "core/losses/metric/siglip-inl.h"
+#include "core/losses/metric/supcon-inl.h"
+#include "core/losses/metric/triplet_margin-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +22,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using MetricMembers = Losses<>;
+using MetricMembers = Losses<Circle, Contrastive, CosineEmbedding, InfoNce, Ntxent, Siglip, Supcon, TripletMargin>;
 
 std::span<const Loss> MetricTable() { return TableOf(MetricMembers()); }
 

@@ -7,6 +7,10 @@
 #define HWY_TARGET_INCLUDE "core/losses/preference/preference.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/preference/dpo-inl.h"
+#include "core/losses/preference/ipo-inl.h"
+#include "core/losses/preference/kto-inl.h"
+#include "core/losses/preference/simpo-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using PreferenceMembers = Losses<>;
+using PreferenceMembers = Losses<Dpo, Ipo, Kto, Simpo>;
 
 std::span<const Loss> PreferenceTable() { return TableOf(PreferenceMembers()); }
 

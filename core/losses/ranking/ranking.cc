@@ -7,6 +7,10 @@
 #define HWY_TARGET_INCLUDE "core/losses/ranking/ranking.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/ranking/list_mle-inl.h"
+#include "core/losses/ranking/pairwise_logistic-inl.h"
+#include "core/losses/ranking/ranking_softmax-inl.h"
+#include "core/losses/ranking/ranknet-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RankingMembers = Losses<>;
+using RankingMembers = Losses<ListMle, PairwiseLogistic, RankNet, RankingSoftmax>;
 
 std::span<const Loss> RankingTable() { return TableOf(RankingMembers()); }
 

@@ -3,6 +3,7 @@
 //   r     = prediction - target
 //   value = log(cosh(r))
 //   slope = tanh(r)
+//   curvature = 1 / cosh(r)^2                4 e/(1 + e)^2, e = exp(-2 |r|)
 //
 // Two forms of the value, each accurate to the last places where it is used:
 //   |r| <  1   log1p(cosh(r) - 1), cosh(r) - 1 by its Taylor series; the peers' form log(2 cosh) - log 2 loses every
@@ -27,12 +28,16 @@ namespace HWY_NAMESPACE {
 struct LogCosh {
   static constexpr Contract kContract = {
       .name = "log_cosh",
-      .aliases = {{"logcosh"}, {"LogCosh"}},
       .summary = "r^2/2 near zero, |r| - log 2 far away, smooth in between",
+      .use = "Regression with outliers where huber's joints disturb: twice differentiable everywhere, nothing to set.",
       .formula = "log(cosh(r)), r = y_pred - y_true",
       .gradient = "tanh(r)",
+      .tex = R"(\ln \cosh(\hat y - y))",
       .source = "Green 1990, IEEE Trans. Med. Imaging 9(1), equation 9",
-      .notes = "Accurate for small r too, where Keras and optax return 0 (r = 1e-4 in float).",
+      .notes = "|r| - log 2 far away; the peers' form loses every digit for small r, this one none.",
+      .peers =
+          "Keras (LogCosh, averages the last axis) and optax (log_cosh) return 0 at r = 1e-4 in float, where 5e-9 is "
+          "right, and are 5 % off at 1e-3. PyTorch has none.",
       .examples = {{.origin = "Keras docstring of LogCosh, to more digits",
                     .target = {0, 1, 0, 0},
                     .prediction = {1, 1, 0, 0},
@@ -41,6 +46,8 @@ struct LogCosh {
                     .digits = 7}},
       .f32 = {.value_ulp = 3, .slope_ulp = 4},
       .f64 = {.value_ulp = 3, .slope_ulp = 4},
+      .conventions = {{.convention = Convention::kKeras}, {.convention = Convention::kOptax}},
+      .curvature = true,
   };
   static constexpr bool kNative = true;
 
@@ -55,7 +62,16 @@ struct LogCosh {
     const V log1p = hn::Log1p(d, hn::IfThenElse(near, series, decay));
     // log 2 in two parts: the first has few bits, so that distance - kLog2High is exact where it matters.
     const V far = hn::Add(hn::Sub(distance, C(d, kLog2High)), hn::Sub(log1p, C(d, kLog2Low)));
-    return {hn::IfThenElse(near, log1p, far), hn::Tanh(d, r)};
+    const V slope = hn::Tanh(d, r);
+    const V above = hn::Add(one, decay);
+    const V bell = hn::Mul(C(d, 4.0), hn::Div(hn::Div(decay, above), above));
+    // exp makes a relative error of an absolute one: what the rounding of r left out comes back by d sech^2 = -2 sech^2
+    // tanh dr.
+    const V back = hn::Sub(r, prediction);
+    const V left = hn::Sub(hn::Sub(prediction, hn::Sub(r, back)), hn::Add(target, back));
+    const V rest = hn::IfThenElseZero(hn::IsFinite(r), hn::Mul(hn::Add(left, left), slope));
+    const V curvature = hn::NegMulAdd(rest, bell, bell);
+    return {hn::IfThenElse(near, log1p, far), {slope}, curvature};
   }
 
  private:

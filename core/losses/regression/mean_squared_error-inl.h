@@ -3,6 +3,7 @@
 //   r     = prediction - target
 //   value = r^2
 //   slope = 2 r
+//   curvature = 2
 //
 // No factor 1/2: that is another loss (half squared error). The mean over elements is the reduction's work.
 // Source: Gauss 1809, Theoria motus corporum coelestium, book II, section 3.
@@ -24,24 +25,34 @@ namespace HWY_NAMESPACE {
 struct MeanSquaredError {
   static constexpr Contract kContract = {
       .name = "mean_squared_error",
-      .aliases = {{"mse"}, {"MSELoss"}, {"mse_loss"}, {"MeanSquaredError"}, {"squared_error"}},
+      .aliases = {{"mse"}, {"MSELoss"}, {"squared_error"}},
       .summary = "grows with the square of the distance; one outlier can rule a batch",
+      .use = "Regression with errors that are normal and all alike; its best constant is the mean.",
       .formula = "r^2, r = y_pred - y_true",
       .gradient = "2 r",
+      .tex = R"((\hat y - y)^2)",
       .source = "Gauss 1809, Theoria motus corporum coelestium, book II, section 3",
-      .notes = "No factor 1/2 (Keras, PyTorch; optax calls this squared_error and its half l2_loss).",
+      .notes = "No factor 1/2: half_squared_error has it.",
+      .peers =
+          "Keras (MeanSquaredError) averages the last axis. PyTorch (MSELoss) divides by the sum of its newer weight "
+          "argument where that is given, and only warns about shapes that broadcast. optax: squared_error; its "
+          "l2_loss is the half.",
       .examples = {{.origin = "Keras docstring of MeanSquaredError",
                     .target = {1, 0, 1},
                     .prediction = {.9, .1, .8},
                     .value = .06,
                     .gradient = {-.2, .2, -.4}}},
+      .conventions = {{.convention = Convention::kKeras},
+                      {.convention = Convention::kTorch, .divisor = Divisor::kWeightSum},
+                      {.convention = Convention::kOptax}},
+      .curvature = true,
   };
   static constexpr bool kNative = true;
 
   template <class D, class V>
-  HWY_INLINE ValueSlope<V> operator()(D, V prediction, V target) const {
+  HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
     const V r = hn::Sub(prediction, target);
-    return {hn::Mul(r, r), hn::Add(r, r)};
+    return {hn::Mul(r, r), {hn::Add(r, r)}, C(d, 2.0)};
   }
 };
 

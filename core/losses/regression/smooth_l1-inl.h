@@ -3,6 +3,7 @@
 //   r     = prediction - target
 //   value = r^2 / (2 beta)   if |r| < beta   else |r| - beta/2
 //   slope = clamp(r / beta, -1, 1)
+//   curvature = 1/beta if |r| < beta else 0
 //
 // beta = 0 is the absolute error: no division is used then, and the slope at r = 0 is 0.
 // Source: Girshick 2015, Fast R-CNN, equation 3 (beta = 1).
@@ -24,12 +25,18 @@ namespace HWY_NAMESPACE {
 struct SmoothL1 {
   static constexpr Contract kContract = {
       .name = "smooth_l1",
-      .aliases = {{"SmoothL1Loss"}, {"smooth_l1_loss"}},
+      .aliases = {{"SmoothL1Loss"}},
       .summary = "the absolute error with its kink rounded off over [-beta, beta]",
+      .use = "Box regression in detectors, and wherever the pull of large errors should be 1 whatever beta is.",
       .formula = "r^2 / (2 beta) if |r| < beta else |r| - beta/2, r = y_pred - y_true",
       .gradient = "clamp(r / beta, -1, 1)",
+      .tex = R"(\begin{cases} r^2 / (2 \beta) & |r| < \beta \\ )"
+             R"(|r| - \frac{1}{2} \beta & |r| \ge \beta \end{cases},\ r = \hat y - y)",
       .source = "Girshick 2015, Fast R-CNN, equation 3",
       .notes = "huber with delta = beta is this loss times beta. beta = 0 is the absolute error.",
+      .peers =
+          "PyTorch: SmoothL1Loss, beta = 1. Keras and optax have huber alone, which is beta times this loss with "
+          "delta = beta.",
       .kinks_note = "beta = 0: r = 0, where the gradient is 0 (PyTorch gives -1 on CPU, NaN on CUDA)",
       .params = {{"beta", 1.0, kNonNegative, "half-width of the quadratic part; 0: none"}},
       .examples = {{.origin = "by hand: 0.5^2/2, 3 - 0.5",
@@ -45,6 +52,8 @@ struct SmoothL1 {
                     .params = {0}}},
       .kinks = {-1, 0, 1},
       .kinks_scaled = true,
+      .conventions = {{.convention = Convention::kTorch}},
+      .curvature = true,
   };
   static constexpr bool kNative = true;
   double beta;
@@ -58,7 +67,8 @@ struct SmoothL1 {
     const V u = hn::Div(r, width);  // NaN or infinite for beta = 0, and then not selected
     const auto inside = hn::Lt(distance, width);
     return {hn::IfThenElse(inside, hn::Mul(hn::Mul(half, r), u), hn::NegMulAdd(half, width, distance)),
-            hn::IfThenElse(inside, u, Sign(d, r))};
+            {hn::IfThenElse(inside, u, Sign(d, r))},
+            hn::IfThenElseZero(inside, hn::Div(C(d, 1.0), width))};
   }
 };
 

@@ -7,6 +7,10 @@
 #define HWY_TARGET_INCLUDE "core/losses/regularizers/regularizers.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/regularizers/l1-inl.h"
+#include "core/losses/regularizers/l1_l2-inl.h"
+#include "core/losses/regularizers/l2-inl.h"
+#include "core/losses/regularizers/orthogonal_regularizer-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RegularizerMembers = Losses<>;
+using RegularizerMembers = Losses<L1, L1L2, L2, OrthogonalRegularizer>;
 
 std::span<const Loss> RegularizerTable() { return TableOf(RegularizerMembers()); }
 

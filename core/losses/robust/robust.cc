@@ -7,6 +7,14 @@
 #define HWY_TARGET_INCLUDE "core/losses/robust/robust.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/robust/cauchy-inl.h"
+#include "core/losses/robust/charbonnier-inl.h"
+#include "core/losses/robust/fair-inl.h"
+#include "core/losses/robust/geman_mcclure-inl.h"
+#include "core/losses/robust/general_robust-inl.h"
+#include "core/losses/robust/pseudo_huber-inl.h"
+#include "core/losses/robust/tukey-inl.h"
+#include "core/losses/robust/welsch-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +22,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using RobustMembers = Losses<>;
+using RobustMembers = Losses<Cauchy, Charbonnier, Fair, GemanMcclure, GeneralRobust, PseudoHuber, Tukey, Welsch>;
 
 std::span<const Loss> RobustTable() { return TableOf(RobustMembers()); }
 

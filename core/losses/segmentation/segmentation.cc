@@ -7,6 +7,13 @@
 #define HWY_TARGET_INCLUDE "core/losses/segmentation/segmentation.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/segmentation/dice-inl.h"
+#include "core/losses/segmentation/focal_tversky-inl.h"
+#include "core/losses/segmentation/generalized_dice-inl.h"
+#include "core/losses/segmentation/jaccard-inl.h"
+#include "core/losses/segmentation/lovasz_hinge-inl.h"
+#include "core/losses/segmentation/lovasz_softmax-inl.h"
+#include "core/losses/segmentation/tversky-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using SegmentationMembers = Losses<>;
+using SegmentationMembers = Losses<Dice, FocalTversky, GeneralizedDice, Jaccard, LovaszHinge, LovaszSoftmax, Tversky>;
 
 std::span<const Loss> SegmentationTable() { return TableOf(SegmentationMembers()); }
 

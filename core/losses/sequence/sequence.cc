@@ -7,6 +7,9 @@
 #define HWY_TARGET_INCLUDE "core/losses/sequence/sequence.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/losses/sequence/ctc-inl.h"
+#include "core/losses/sequence/ctc_batch_cost-inl.h"
+#include "core/losses/sequence/rnnt-inl.h"
 #include "core/simd/table-inl.h"
 #include "hwy/highway.h"
 
@@ -14,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using SequenceMembers = Losses<>;
+using SequenceMembers = Losses<Ctc, CtcBatchCost, Rnnt>;
 
 std::span<const Loss> SequenceTable() { return TableOf(SequenceMembers()); }
 

@@ -2,8 +2,9 @@
 
 from mpmath import mp, mpf
 
-from harness import loss, seeded
+from harness import case, loss, seeded
 from inputs import (
+    bell,
     binary_logit_cases,
     binary_probability_cases,
     categorical_cases,
@@ -26,9 +27,11 @@ def binary_value(p, t):
 def binary_crossentropy(c, c0):
     lo, hi = mpf(c.T.clip_lo), mpf(c.T.clip_hi)
     values = []
-    for p, t, p0 in zip(c.y_pred, c.y_true, c0.y_pred):
+    weights = getattr(c, "pos_weight", [mpf(1)])
+    for i, (p, t, p0) in enumerate(zip(c.y_pred, c.y_true, c0.y_pred)):
         if c.kind == "LOGITS":
-            values.append(mp.log(1 + mp.exp(p)) - p * t)
+            w = weights[i % len(weights)]
+            values.append((1 - t) * mp.log1p(mp.exp(p)) + w * t * mp.log1p(mp.exp(-p)))
         elif c.clip == "KERAS_CLIP":
             values.append(binary_value(clip(p, lo, hi, p0), t))
         elif c.clip == "TORCH_LOG_CLAMP":
@@ -57,6 +60,15 @@ binary_crossentropy.is_definition = lambda c: c.clip == "TORCH_LOG_CLAMP"
 def _(T, rng):
     name = "binary_crossentropy"
     yield from elementwise(binary_logit_cases(T, seeded(name, "LOGITS", T.name)), kind="LOGITS")
+    points = [(x, t) for x in (-40.0, -1.0, 0.0, 0.3, 17.0, 100.0) for t in (0.0, 1.0, 0.7)]
+    for i, w in enumerate((0.0, 1e-3, 0.4, 3.0, 250.0)):
+        some = points[i::5]
+        yield case("pos_weight, one for all", kind="LOGITS", y_pred=[x for x, _ in some], y_true=[t for _, t in some],
+                   pos_weight=[w])
+    for _ in range(12):
+        three = [4 * bell(rng) for _ in range(3)], [float(rng.random() < 0.5), 1.0, rng.random()]
+        yield case("pos_weight, random", kind="LOGITS", y_pred=three[0], y_true=three[1],
+                   pos_weight=[4 * rng.random() for _ in range(3)])
     for policy in ("NO_CLIP", "KERAS_CLIP", "TORCH_LOG_CLAMP"):
         groups = binary_probability_cases(T, seeded(name, "PROBABILITIES", T.name))
         yield from elementwise(groups, kind="PROBABILITIES", clip=policy)

@@ -28,7 +28,7 @@ def bent(name, parameter, bends):
     return cases
 
 
-@loss("mean_squared_error")
+@loss("mean_squared_error", hessian=True)
 def mean_squared_error(c):
     return [e**2 for e in residuals(c)]
 
@@ -38,7 +38,7 @@ KERAS = "Keras documentation"
 mean_squared_error.published(KERAS, "0.02", y_pred=[0.9, 0.1, 0.8], y_true=[1, 0, 1])
 
 
-@loss("mean_absolute_error")
+@loss("mean_absolute_error", hessian=True)
 def mean_absolute_error(c):
     return [abs(e) for e in residuals(c)]
 
@@ -47,7 +47,7 @@ mean_absolute_error.cases(plain)
 mean_absolute_error.published(KERAS, "0.5666667", y_pred=[1.9, 0.3, 1.8], y_true=[1, 0.3, 1])
 
 
-@loss("huber", params={"delta": 1})
+@loss("huber", params={"delta": 1}, hessian=True)
 def huber(c):
     return [e**2 / 2 if abs(e) <= c.delta else c.delta * abs(e) - c.delta**2 / 2 for e in residuals(c)]
 
@@ -56,7 +56,7 @@ huber.cases(bent("huber", "delta", (1.0, 0.1, 1.5, 1e-3, 1e3)))
 huber.published(KERAS, "0.155", y_pred=[0.6, 0.4, 0.4, 0.6], y_true=[0, 1, 0, 0])
 
 
-@loss("smooth_l1", params={"beta": 1})
+@loss("smooth_l1", params={"beta": 1}, hessian=True)
 def smooth_l1(c):
     return [e**2 / (2 * c.beta) if abs(e) < c.beta else abs(e) - c.beta / 2 for e in residuals(c)]
 
@@ -64,7 +64,7 @@ def smooth_l1(c):
 smooth_l1.cases(bent("smooth_l1", "beta", (1.0, 0.1, 0.0, 2.5)))
 
 
-@loss("log_cosh")
+@loss("log_cosh", hessian=True)
 def log_cosh(c):
     return [mp.log(mp.cosh(e)) for e in residuals(c)]
 
@@ -73,7 +73,7 @@ log_cosh.cases(plain)
 log_cosh.published(KERAS, "0.108", y_pred=[1, 1, 0, 0], y_true=[0, 1, 0, 0])
 
 
-@loss("pinball", params={"tau": 0.5})
+@loss("pinball", params={"tau": 0.5}, hessian=True)
 def pinball(c):
     return [max(c.tau * (t - p), (c.tau - 1) * (t - p)) for p, t in zip(c.y_pred, c.y_true)]
 
@@ -96,7 +96,7 @@ pinball.published(TFA, "0.475", params={"tau": 0.1}, y_pred=[1, 1, 1, 0], y_true
 
 @loss(
     "gaussian_nll",
-    params={"full": ("false", "true"), "epsilon": 1e-6},
+    params={"full": ("false", "true"), "epsilon": 1e-6, "clamp_gradient": ("true", "passes")},
     differentiate=("y_pred", "variance"),
     hessian=("y_pred",),
 )
@@ -104,6 +104,8 @@ def gaussian_nll(c, c0):
     values = []
     for p, t, variance, variance0 in zip(c.y_pred, c.y_true, c.variance, c0.variance):
         v = at_least(variance, c.epsilon, variance0)  # below it the slope for the variance is 0
+        if c.clamp_gradient == "passes" and variance0 < c.epsilon:
+            v = c.epsilon + (variance - variance0)  # the slope at the floor
         values.append((mp.log(v) + (p - t) ** 2 / v) / 2 + (mp.log(2 * mp.pi) / 2 if c.full == "true" else 0))
     return values
 
@@ -134,6 +136,8 @@ def _(T, rng):
     for epsilon in (0.0, 1e-3, 2.0):
         for v in (1e-4, T.round(1e-3), 0.1, 2.0, 3.0):
             yield one("another floor", uniform(rng, -1, 1), 0.25, v, epsilon=epsilon)
+    for v in (0.0, 1e-9, 1e-6, 0.1):
+        yield one("the slope of a variance below the floor passes", 0.5, 0.25, v, clamp_gradient="passes")
     for k in (3, 8):
         yield case(
             "several items",

@@ -1,0 +1,91 @@
+// Hellinger distance: the Euclidean distance of the roots of two distributions, between 0 and 1.
+//
+//   r_c     = sqrt p_c - sqrt t_c = (p_c - t_c) / (sqrt p_c + sqrt t_c)         no cancellation
+//   value   = sqrt(1/2 sum_c r_c^2)
+//   slope_c = r_c / (4 value sqrt p_c)
+//
+// Source: Le Cam and Yang 2000, Asymptotics in Statistics, section 4.2.
+
+#if defined(LOSSD_CORE_LOSSES_DIVERGENCE_HELLINGER_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_LOSSES_DIVERGENCE_HELLINGER_INL_H_
+#undef LOSSD_CORE_LOSSES_DIVERGENCE_HELLINGER_INL_H_
+#else
+#define LOSSD_CORE_LOSSES_DIVERGENCE_HELLINGER_INL_H_
+#endif
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/simd/divergence_common-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+struct Hellinger {
+  static constexpr Contract kContract = {
+      .name = "hellinger",
+      .family = Family::kRow,
+      .aliases = {{"hellinger_distance"}},
+      .summary = "the distance of the roots of two distributions, between 0 and 1",
+      .use = "A bounded metric on distributions that stays finite where they do not overlap.",
+      .formula = "sqrt(1/2 sum_c (sqrt p_c - sqrt t_c)^2)",
+      .gradient = "(sqrt p_c - sqrt t_c) / (4 value sqrt p_c); 0 at p = t",
+      .tex = "\\sqrt{\\tfrac12 \\sum_c (\\sqrt{p_c} - \\sqrt{t_c})^2}",
+      .source = "Le Cam and Yang 2000, Asymptotics in Statistics, section 4.2",
+      .notes =
+          "Rows need not be normalised. The slope is -inf at p_c = 0 < t_c and 1/(4 value) at p_c = t_c = 0, its "
+          "limits.",
+      .peers = "Not in Keras, PyTorch or optax.",
+      .kinks_note = "p = t, where 0 is returned",
+      .forms = {{InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative}},
+      .inputs =
+          {{.name = "y_pred", .shape = "... C", .differentiable = true},
+           {.name = "y_true", .shape = "... C", .domain = kNonNegative, .summary = "probabilities of the classes"}},
+      .target = kNonNegative,
+      .examples = {{.origin = "by hand: sqrt(1/2 (1/4 + 1/4))",
+                    .target = {1, .25},
+                    .prediction = {.25, 1},
+                    .value = .5,
+                    .gradient = {-.5, .25},
+                    .form = {InputKind::kProbabilities}}},
+  };
+
+  HWY_INLINE double operator()(const Item& x) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const V zero = hn::Zero(d);
+    const auto gap = [&](V p, V t) HWY_ATTR {
+      const V e = hn::Sub(p, t);
+      return hn::IfThenZeroElse(hn::Eq(e, zero), hn::Div(e, hn::Add(hn::Sqrt(p), hn::Sqrt(t))));
+    };
+    LaneSum sum;
+    EachVector<2, 0>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {},
+                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 0> {
+                       const V r = gap(in[0], in[1]);
+                       sum.Add(at, hn::Mul(r, r));
+                       return {};
+                     });
+    const double value = std::sqrt(.5 * sum.Total());
+    if (x.slope(0) == nullptr) return value;
+    if (value == 0) {
+      std::fill_n(x.slope(0), x.width(), 0.0);
+      return value;
+    }
+    const V scale = C(d, .25 / value);
+    EachVector<2, 1>(x.width(), {x.in(0), x.in(1)}, {1.0, 1.0}, {x.slope(0)},
+                     [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+                       const V ratio = hn::Div(gap(in[0], in[1]), hn::Sqrt(in[0]));
+                       const auto neither = hn::And(hn::Eq(in[0], zero), hn::Eq(in[1], zero));
+                       return {hn::Mul(scale, hn::IfThenElse(neither, C(d, 1.0), ratio))};
+                     });
+    return value;
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_LOSSES_DIVERGENCE_HELLINGER_INL_H_

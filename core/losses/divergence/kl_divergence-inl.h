@@ -1,0 +1,155 @@
+// Kullback-Leibler divergence: what it costs to code the target with the prediction.
+//
+//   value       = sum_c t_c ln(t_c / p_c)           = sum deviance(t_c, p_c) + sum t - sum p: no cancellation at p near
+//   t slope of p  = -t_c / p_c                         of ln p: -t_c slope of t  = ln(t_c / p_c) + 1 of ln t: t_c
+//   (ln(t_c / p_c) + 1)
+//
+// 0 ln 0 = 0: a class with t_c = 0 adds nothing, wherever its prediction lies.
+// Source: Kullback and Leibler 1951, On Information and Sufficiency, Ann. Math. Stat. 22(1).
+
+#if defined(LOSSD_CORE_LOSSES_DIVERGENCE_KL_DIVERGENCE_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_LOSSES_DIVERGENCE_KL_DIVERGENCE_INL_H_
+#undef LOSSD_CORE_LOSSES_DIVERGENCE_KL_DIVERGENCE_INL_H_
+#else
+#define LOSSD_CORE_LOSSES_DIVERGENCE_KL_DIVERGENCE_INL_H_
+#endif
+
+#include <array>
+#include <limits>
+
+#include "core/simd/divergence_common-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+struct KlDivergence {
+  static constexpr Contract kContract = {
+      .name = "kl_divergence",
+      .family = Family::kRow,
+      .aliases = {{"kld"},
+                  {"kullback_leibler_divergence"},
+                  {"relative_entropy"},
+                  {"KLDivLoss", InputKind::kLogProbabilities},
+                  {"kl_div", InputKind::kLogProbabilities}},
+      .summary = "what it costs to code the target distribution with the predicted one",
+      .use = "Distillation, variational inference, and every target that is a distribution and not a label.",
+      .formula = "sum_c t_c ln(t_c/p_c)",
+      .gradient = "y_pred: -t_c/p_c (LOG_PROBABILITIES: -t_c); y_true: ln(t_c/p_c) + 1 (log_target: t_c times that)",
+      .tex = "\\sum_c t_c \\ln\\frac{t_c}{p_c}",
+      .source = "Kullback and Leibler 1951, On Information and Sufficiency, Ann. Math. Stat. 22(1)",
+      .notes =
+          "Natural logarithm; 0 ln 0 = 0. Neither row is normalised: where the sums differ the value may be negative. "
+          "A class with t_c > 0 = p_c makes the value +inf and its slope -inf. The slope for y_true is -inf at "
+          "t_c = 0 < p_c, its limit, and 0 at t_c = p_c = 0. KERAS_CLIP clips both rows to [1e-7, 1]; clipped classes "
+          "have slope 0. A negative target answers NaN.",
+      .peers =
+          "Keras clips both rows to [1e-7, 1]. PyTorch's kl_div takes log-probabilities; its 'mean' divides by all "
+          "elements, its 'batchmean' is the mean here. optax's kl_divergence takes log-probabilities and its gradient "
+          "for targets of 0 is NaN; with_log_targets is log_target here.",
+      .params = {Flag("log_target", false, "y_true holds the logarithms of the target")},
+      .forms = {{InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative},
+                {InputKind::kProbabilities, ClipPolicy::kKeras, kNonNegative},
+                {InputKind::kLogProbabilities}},
+      .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
+                 {.name = "y_true",
+                  .shape = "... C",
+                  .differentiable = true,
+                  .summary = "probabilities of the classes, or their logarithms"}},
+      .target = kNonNegative,
+      .examples = {{.origin = "by hand: 0.5 ln 2 + 0.5 ln(2/3)",
+                    .target = {.5, .5},
+                    .prediction = {.25, .75},
+                    .value = .14384104,
+                    .gradient = {-2, -.66666667},
+                    .form = {InputKind::kProbabilities}},
+                   {.origin = "by hand: ln 2, of a hard target",
+                    .target = {0, 1},
+                    .prediction = {-.69314718, -.69314718},
+                    .value = .69314718,
+                    .gradient = {0, -1},
+                    .form = {InputKind::kLogProbabilities}}},
+      .f64 = {.value_ulp = 16, .slope_ulp = 64},
+      .tolerance_note =
+          "ln(t_c/p_c) + 1 cancels near t_c = p_c/e, and the value where the sums of the rows differ or "
+          "rows of logarithms agree",
+      .conventions = {{.convention = Convention::kKeras},
+                      {.convention = Convention::kTorch, .input_kind = InputKind::kLogProbabilities, .axis = 1},
+                      {.convention = Convention::kOptax, .input_kind = InputKind::kLogProbabilities}},
+  };
+  static constexpr bool kClips = true;
+  double log_target;
+  double clip_low, clip_high;
+
+  HWY_INLINE double operator()(const Item& x) const {
+    const bool log = x.form().input_kind == InputKind::kLogProbabilities;
+    const bool clip = x.form().clip_policy == ClipPolicy::kKeras;
+    if (log_target == 0 && !Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x, 2);
+    if (log_target == 0 && !log) return clip ? Of<false, false, true>(x) : Of<false, false, false>(x);
+    if (log_target == 0) return Of<true, false, false>(x);
+    if (log) return Of<true, true, false>(x);
+    return clip ? Of<false, true, true>(x) : Of<false, true, false>(x);
+  }
+
+ private:
+  template <bool kLog, bool kLogTarget, bool kClip>
+  HWY_NOINLINE double Of(const Item& x) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const V zero = hn::Zero(d), one = C(d, 1.0), low = C(d, clip_low);
+    LaneSum value;
+    ExactLaneSum mass;
+    const double nothing = -std::numeric_limits<double>::infinity();
+    const bool wants_target = x.slope(1) != nullptr;
+    EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {kLog ? 0.0 : 1.0, kLogTarget ? 0.0 : 1.0},
+                     {x.slope(0), x.slope(1)}, [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
+                       V p = in[0], t = in[1];
+                       if constexpr (kLogTarget) t = hn::Exp(d, t);
+                       auto kept_p = hn::Eq(zero, zero), kept_t = kept_p;
+                       if constexpr (kClip) {
+                         kept_p = hn::And(hn::Ge(p, low), hn::Le(p, one));
+                         kept_t = hn::And(hn::Ge(t, low), hn::Le(t, one));
+                         p = hn::Min(hn::Max(p, low), one);
+                         t = hn::Min(hn::Max(t, low), one);
+                       }
+                       V log_ratio;
+                       if constexpr (!kLog && !kLogTarget) {
+                         const Divergent<V> c = Compare(d, t, p);
+                         value.Add(at, c.deviance);
+                         mass.Add(at, t);
+                         mass.Add(at, hn::Neg(p));
+                         log_ratio = c.log_ratio;
+                       } else {
+                         V log_t = kLogTarget && !kClip ? in[1] : LogOf(d, t);
+                         V log_p = kLog ? p : LogOf(d, p);
+                         log_ratio = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), hn::Eq(log_p, C(d, nothing))),
+                                                        hn::Sub(log_t, log_p));
+                         value.Add(at, Times(d, t, log_ratio));
+                       }
+                       const V slope_p =
+                           kLog ? hn::Neg(t) : hn::IfThenZeroElse(hn::Eq(t, zero), hn::Neg(hn::Div(t, p)));
+                       V slope_t = zero;
+                       if (wants_target) {
+                         slope_t = hn::Add(log_ratio, one);
+                         if constexpr (kLogTarget) {
+                           slope_t = Times(d, t, slope_t);
+                         } else {
+                           const auto absent = kLog ? hn::Eq(p, C(d, nothing)) : hn::Eq(p, zero);
+                           slope_t = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), absent), slope_t);
+                         }
+                       }
+                       return {hn::IfThenElseZero(kept_p, slope_p), hn::IfThenElseZero(kept_t, slope_t)};
+                     });
+    if constexpr (kLog || kLogTarget) return value.Total();
+    const double terms = value.Total();
+    const Pair masses = mass.Total();
+    return masses.hi + (masses.lo + terms);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_LOSSES_DIVERGENCE_KL_DIVERGENCE_INL_H_

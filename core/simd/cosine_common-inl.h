@@ -1,0 +1,189 @@
+// The cosine of two vectors a and b, and its derivatives, for all that compare directions.
+//
+//   cos          = a.b / (A B)                       A, B: the norms, floored at epsilon, or with epsilon added to the
+//   squares 1 - cos      = (A^2 B^2 - (a.b)^2) / (A^2 B^2 (1 + cos)) d cos / d a  = (b - (a.b/A^2) a) / (A B) below the
+//   floor b / (epsilon B)
+//
+// Both differences cancel where a and b are nearly parallel. The dot products are therefore summed with twice the
+// digits, and a and b scaled by powers of two beforehand, so that no square leaves the range of double.
+
+#if defined(LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_
+#undef LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_
+#else
+#define LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "core/simd/divergence_common-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+// a b = hi + lo exactly, where nothing over- or underflows. Dekker 1971, A Floating-Point Technique for Extending the
+// Available Precision.
+HWY_INLINE Pair TwoProduct(double a, double b) {
+  constexpr double kSplit = 134217729;  // 2^27 + 1
+  const double ca = kSplit * a, cb = kSplit * b;
+  const double ah = ca - (ca - a), bh = cb - (cb - b);
+  const double al = a - ah, bl = b - bh;
+  const double hi = a * b;
+  return {hi, ((ah * bh - hi) + (ah * bl + al * bh)) + al * bl};
+}
+HWY_INLINE Pair Product(Pair x, Pair y) {
+  const Pair p = TwoProduct(x.hi, y.hi);
+  return TwoSum(p.hi, p.lo + (x.hi * y.lo + x.lo * y.hi));
+}
+HWY_INLINE Pair Quotient(Pair x, Pair y) {
+  const double q = x.hi / y.hi;
+  const Pair p = TwoProduct(q, y.hi);
+  return {q, (((x.hi - p.hi) - p.lo) + (x.lo - q * y.lo)) / y.hi};
+}
+
+// What is left of a b behind `product`, its rounded value.
+template <class D, class V>
+HWY_INLINE V ProductError(D d, V a, V b, V product) {
+#if HWY_NATIVE_FMA
+  (void)d;
+  return hn::MulSub(a, b, product);
+#else
+  const V split = C(d, 134217729);
+  const V ca = hn::Mul(split, a), cb = hn::Mul(split, b);
+  const V ah = hn::Sub(ca, hn::Sub(ca, a)), bh = hn::Sub(cb, hn::Sub(cb, b));
+  const V al = hn::Sub(a, ah), bl = hn::Sub(b, bh);
+  return hn::Add(hn::Add(hn::Sub(hn::Mul(ah, bh), product), hn::Add(hn::Mul(ah, bl), hn::Mul(al, bh))),
+                 hn::Mul(al, bl));
+#endif
+}
+
+HWY_INLINE double LargestOf(const double* x, size_t n) {
+  double largest = 0;
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+  return largest;
+}
+
+// The power of two, at most `limit`, that brings x > 0 into [1, 4); 1 for 0 and infinity.
+HWY_INLINE double ScaleOf(double x, double limit = std::numeric_limits<double>::max()) {
+  uint64_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const int64_t exponent = static_cast<int64_t>(bits >> 52 & 0x7FF);
+  if (x == 0 || exponent == 0x7FF) return 1;
+  bits = static_cast<uint64_t>(std::clamp<int64_t>(2046 - exponent, 1, 2045)) << 52;
+  double scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return std::min(scale, limit);
+}
+
+class Cosine {
+ public:
+  enum Rule {
+    kFloor,    // each norm is at least epsilon
+    kAddition  // epsilon is added to each squared norm
+  };
+
+  HWY_INLINE Cosine(const double* a, const double* b, size_t n, double epsilon, Rule rule = kFloor) : n_(n) {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const double limit = rule == kFloor ? std::numeric_limits<double>::max() : 0x1p400;
+    x_ = {{{a, ScaleOf(LargestOf(a, n), limit)}, {b, ScaleOf(LargestOf(b, n), limit)}}};
+    const V scale_a = C(d, x_[0].scale), scale_b = C(d, x_[1].scale);
+    ExactLaneSum dot, aa, bb;
+    const auto add = [&](ExactLaneSum& sum, size_t at, V x, V y) HWY_ATTR {
+      const V product = hn::Mul(x, y);
+      sum.Add(at, product, ProductError(d, x, y, product));
+    };
+    EachVector<2, 0>(n, {a, b}, {0.0, 0.0}, {},
+                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 0> {
+                       const V x = hn::Mul(in[0], scale_a), y = hn::Mul(in[1], scale_b);
+                       add(dot, at, x, y);
+                       add(aa, at, x, x);
+                       add(bb, at, y, y);
+                       return {};
+                     });
+    dot_ = dot.Total();
+    Measure(x_[0], aa.Total(), epsilon, rule);
+    Measure(x_[1], bb.Total(), epsilon, rule);
+    const double norms = x_[0].norm * x_[1].norm;
+    value_ = norms > 0 ? dot_.value() / norms : 0;
+    share_ = norms > 0 ? 1 / norms : 0;
+  }
+
+  // 0 where a norm is.
+  double value() const { return value_; }
+  double OneMinus() const {
+    if (!(value_ > 0) || x_[0].floored || x_[1].floored) return 1 - value_;
+    const Pair squares = Product(x_[0].square, x_[1].square), part = Product(dot_, dot_);
+    const Pair rest = Plus(squares, {-part.hi, -part.lo});
+    return std::max(rest.value(), 0.0) / (squares.value() * (1 + value_));
+  }
+
+  // out += factor * d cos / d x, x being the first vector (0) or the second (1). 0 where a norm is.
+  HWY_INLINE void AddSlope(size_t which, double factor, double* out) const {
+    if (out == nullptr) return;
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const Side &x = x_[which], &other = x_[1 - which];
+    const Pair share = x.floored || x.square.hi == 0 ? Pair{} : Quotient(dot_, x.square);
+    const V hi = C(d, share.hi), lo = C(d, share.lo), scale = C(d, x.scale), other_scale = C(d, other.scale);
+    const V by = C(d, share_), grown = C(d, factor * x.scale);
+    EachVector<3, 1>(n_, {x.from, other.from, out}, {0.0, 0.0, 0.0}, {out},
+                     [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
+                       const V mine = hn::Mul(in[0], scale), theirs = hn::Mul(in[1], other_scale);
+                       const V part =
+                           hn::Mul(hi, mine);  // what follows is 0 for parallel vectors, which an FMA would miss
+                       const V error = hn::Add(hn::Mul(lo, mine), ProductError(d, hi, mine, part));
+                       const V rest = hn::Sub(hn::Sub(theirs, part), error);
+                       return {hn::Add(in[2], hn::Mul(hn::Mul(rest, by), grown))};
+                     });
+  }
+
+ private:
+  struct Side {
+    const double* from = nullptr;
+    double scale = 1;
+    Pair square = {};  // of the norm, in units of scale
+    double norm = 0;
+    bool floored = false;
+  };
+
+  static HWY_INLINE void Measure(Side& side, Pair square, double epsilon, Rule rule) {
+    if (rule == kAddition) {
+      side.square = Plus(square, {epsilon * side.scale * side.scale, 0});
+      side.norm = std::sqrt(side.square.value());
+    } else {
+      side.square = square;
+      side.norm = std::sqrt(square.value());
+      const double floor = epsilon * side.scale;
+      side.floored = side.norm < floor;
+      if (side.floored) side.norm = floor;
+    }
+  }
+
+  size_t n_;
+  std::array<Side, 2> x_;
+  Pair dot_;
+  double value_, share_;
+};
+
+// The derivative of max(z, 0): what the kink policy says at 0.
+HWY_INLINE double StepOf(double z, double kink) { return z > 0 ? 1 : z == 0 ? kink : 0; }
+
+// Zeroes the slopes that are wanted.
+HWY_INLINE void ClearSlopes(const Item& x, size_t num_inputs) {
+  for (size_t i = 0; i < num_inputs; ++i) {
+    if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), 0.0);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_

@@ -1,0 +1,163 @@
+// What the losses share that compare every embedding of a batch with every other. Similarities are computed row by row
+// and forgotten, never kept as an N x N matrix: the memory is a few times that of the embeddings.
+//
+//   x_i  embedding            u_i = x_i / |x_i|      s_ij = u_i.u_j
+//   pull_i = sum of what is pulled in the direction of each u; slope_i = (pull_i - (pull_i.u_i) u_i) / |x_i|
+//
+// A zero vector has no direction: u = 0, every similarity 0, slope 0.
+// Letters: N embeddings, D numbers in each, S their stride in memory, a multiple of kChunk, the rest 0.
+
+#if defined(LOSSD_CORE_SIMD_PAIRS_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_PAIRS_COMMON_INL_H_
+#undef LOSSD_CORE_SIMD_PAIRS_COMMON_INL_H_
+#else
+#define LOSSD_CORE_SIMD_PAIRS_COMMON_INL_H_
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "core/simd/categorical-inl.h"
+#include "core/simd/cosine_common-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+constexpr size_t Padded(size_t n) { return (n + kChunk - 1) / kChunk * kChunk; }
+
+// Copies of embeddings [N, S], and what pulls on them.
+class Embeddings {
+ public:
+  static constexpr size_t Doubles(size_t n, size_t dim) { return 2 * n * Padded(dim) + n; }
+
+  // memory: Doubles(n, dim). Element k of embedding i is x[i * step + k * stride].
+  Embeddings(size_t n, size_t dim, double* memory)
+      : n_(n), dim_(dim), s_(Padded(dim)), rows_(memory), pull_(rows_ + n * s_), inverse_(pull_ + n * s_) {
+    std::fill_n(rows_, 2 * n * s_, 0.0);
+  }
+
+  // Takes x as it is, or each embedding divided by its norm.
+  HWY_INLINE void Load(const double* x, bool normalise, size_t step, size_t stride = 1) {
+    for (size_t i = 0; i < n_; ++i) {
+      double* const row = rows_ + i * s_;
+      for (size_t k = 0; k < dim_; ++k) row[k] = x[i * step + k * stride];
+      inverse_[i] = normalise ? Normalise(row) : 1;
+    }
+  }
+  const double* row(size_t i) const { return rows_ + i * s_; }
+
+  HWY_INLINE double Dot(size_t i, const double* y) const {
+    const Tag<double> d;
+    const double* const x = row(i);
+    LaneSum sum;
+    for (size_t k = 0; k < s_; k += kChunk) {
+      for (size_t at = 0; at < kChunk; at += kLanes<double>) {
+        sum.Add(at, hn::Mul(hn::Load(d, x + k + at), hn::Load(d, y + k + at)));
+      }
+    }
+    return sum.Total();
+  }
+  // pull_i += factor y
+  HWY_INLINE void Pull(size_t i, double factor, const double* y) {
+    const Tag<double> d;
+    double* const to = pull_ + i * s_;
+    const auto by = C(d, factor);
+    for (size_t k = 0; k < s_; k += kLanes<double>) {
+      hn::Store(hn::MulAdd(by, hn::Load(d, y + k), hn::Load(d, to + k)), d, to + k);
+    }
+  }
+  // Writes the slopes that follow from all pulls.
+  HWY_INLINE void Slopes(bool normalised, double* slope, size_t step, size_t stride = 1) {
+    for (size_t i = 0; i < n_; ++i) {
+      double* const pull = pull_ + i * s_;
+      if (normalised) Pull(i, -Dot(i, pull), row(i));
+      for (size_t k = 0; k < dim_; ++k) slope[i * step + k * stride] = pull[k] * inverse_[i];
+    }
+  }
+
+ private:
+  // Divides by the norm; returns its inverse.
+  HWY_INLINE double Normalise(double* row) const {
+    const double scale = ScaleOf(LargestOf(row, dim_));
+    double sum = 0;
+    for (size_t k = 0; k < dim_; ++k) sum += (row[k] * scale) * (row[k] * scale);
+    const double norm = std::sqrt(sum);
+    for (size_t k = 0; k < dim_; ++k) row[k] = norm > 0 ? row[k] * scale / norm : row[k] * 0;
+    return norm > 0 ? scale / norm : 0;
+  }
+
+  size_t n_, dim_, s_;
+  double *rows_, *pull_, *inverse_;
+};
+
+// Memory of a batch loss, handed out in pieces that are aligned to a chunk.
+class Arena {
+ public:
+  static constexpr size_t Doubles(size_t wanted, size_t pieces) { return wanted + (pieces + 1) * kChunk; }
+  explicit Arena(double* memory) : next_(memory) {}
+  double* Take(size_t n) {
+    constexpr uintptr_t kBytes = kChunk * sizeof(double);
+    const uintptr_t at = (reinterpret_cast<uintptr_t>(next_) + kBytes - 1) / kBytes * kBytes;
+    double* const piece = reinterpret_cast<double*>(at);
+    next_ = piece + n;
+    return piece;
+  }
+
+ private:
+  double* next_;
+};
+
+// log(1 + exp(x)) and its derivative.
+template <class V>
+struct SoftStep {
+  V value, slope;
+};
+template <class D, class V>
+HWY_INLINE SoftStep<V> SoftPlus(D d, V x) {
+  const V e = hn::Exp(d, hn::Neg(hn::Abs(x)));
+  const V one = C(d, 1.0);
+  const V positive = hn::Max(x, hn::Zero(d));
+  return {hn::Add(positive, hn::Log1p(d, e)), hn::Div(hn::IfThenElse(hn::Gt(x, hn::Zero(d)), one, e), hn::Add(one, e))};
+}
+
+HWY_INLINE double LargestElement(const double* x, size_t n) {
+  double largest = -std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, x[i]);
+  return largest;
+}
+
+// The cross-entropy of softmax(z) with a target spread evenly over the `count` elements whose `chosen` is 1, 0 where
+// there are none: logsumexp(z) - mean of the chosen z. z becomes its derivative. An element of -inf takes no part.
+HWY_INLINE double SpreadCrossEntropy(double* z, const double* chosen, size_t n, double count) {
+  const Tag<double> d;
+  using V = hn::Vec<Tag<double>>;
+  if (count == 0) {
+    std::fill_n(z, n, 0.0);
+    return 0;
+  }
+  const double max = LargestElement(z, n), nothing = -std::numeric_limits<double>::infinity();
+  const V top = C(d, max);
+  LaneSum depth;
+  const auto each = [&](size_t at, auto v, auto is) HWY_ATTR { depth.Add(at, Times(d, is, hn::Sub(top, v))); };
+  const Masses masses = LogitMasses(z, max, chosen, n, nullptr, each);
+  const V sum = C(d, masses.sum()), rest = C(d, masses.rest), one = C(d, 1.0);
+  const V others_chosen = C(d, count - 1), scale = C(d, 1 / (count * masses.sum())), share = C(d, 1 / masses.sum());
+  EachVector<2, 1>(n, {z, chosen}, {nothing, 0.0}, {z},
+                   [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+                     const V e = ExpBelow(d, in[0], top);
+                     const V others = hn::IfThenElse(hn::Eq(e, one), rest, hn::Sub(sum, e));
+                     const V mine = hn::Mul(hn::Sub(hn::Mul(others_chosen, e), others), scale);  // e/S - 1/count
+                     return {hn::IfThenElse(hn::Eq(in[1], one), mine, hn::Mul(e, share))};
+                   });
+  return Log1pScalar(masses.rest) + depth.Total() / count;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_PAIRS_COMMON_INL_H_
