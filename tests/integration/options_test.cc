@@ -360,7 +360,7 @@ TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
     const char* text;
   } kCases[] = {
       {R"("loss": "smooth_l1", "options": {"convention": "KERAS"})" + mse, Code::INVALID_ARGUMENT,
-       "options.convention: KERAS has no smooth_l1; expected one of LOSSD or TORCH"},
+       "options.convention: KERAS has no smooth_l1; expected one of LOSSD, TORCH"},
       {R"("loss": "categorical_hinge", "hessian_diagonal": true)" + rows, Code::UNIMPLEMENTED,
        "hessian_diagonal: categorical_hinge has no second derivative"},
       {R"("loss": "mse", "with_respect_to": ["y_true"])" + mse, Code::INVALID_ARGUMENT,
@@ -370,7 +370,7 @@ TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
       {R"("loss": "mse", "options": {"reduction": "NONE"}, "upstream": )" + Doubles("1") + mse, Code::INVALID_ARGUMENT,
        "upstream: shape [1]"},
       {R"("loss": "gaussian_nll", "params": {"full": "maybe"}, "inputs": {"variance": )" + Doubles("1, 1") + "}" + mse,
-       Code::INVALID_ARGUMENT, "params.full: \"maybe\" for gaussian_nll; expected one of false or true"},
+       Code::INVALID_ARGUMENT, "params.full: \"maybe\" for gaussian_nll; expected one of false, true"},
       {R"("loss": "gaussian_nll", "params": {"full": 1}, "inputs": {"variance": )" + Doubles("1, 1") + "}" + mse,
        Code::INVALID_ARGUMENT, "params.full: a number for gaussian_nll"},
       {R"("loss": "huber", "params": {"delta": true})" + mse, Code::INVALID_ARGUMENT, "params.delta: not a number"},
