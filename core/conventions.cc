@@ -10,10 +10,20 @@ namespace {
 
 using Params = std::array<double, kMaxParams>;
 
+// Infinities have no number in JSON: their names are taken too.
+std::optional<double> NumberIn(const ParamValue& given) {
+  if (const double* const number = std::get_if<double>(&given)) return *number;
+  const std::string* const word = std::get_if<std::string>(&given);
+  if (word == nullptr) return std::nullopt;
+  if (*word == "inf" || *word == "Infinity") return kInf;
+  if (*word == "-inf" || *word == "-Infinity") return -kInf;
+  return std::nullopt;
+}
+
 absl::StatusOr<double> ToNumber(const Contract& contract, const Param& param, const ParamValue& given) {
   if (!param.is_choice()) {
-    const double* const number = std::get_if<double>(&given);
-    if (number == nullptr) return error::ParamNotANumber(contract.name, param);
+    const std::optional<double> number = NumberIn(given);
+    if (!number) return error::ParamNotANumber(contract.name, param);
     if (!param.domain.Contains(*number)) return error::ParamOutOfDomain(contract.name, param, *number);
     return *number;
   }

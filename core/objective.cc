@@ -13,10 +13,10 @@ void Accumulate(const Problem& problem, const std::vector<std::string>& tensors,
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (problem.gradient_bytes(i) == 0 && !(problem.gradient && problem.inputs[i].wanted)) continue;
     const TensorView& view = *problem.inputs[i].view;
-    TensorGradient& total = result.gradients[tensors[i]];
-    if (total.sum.size() != view.count()) {
-      total = {view.dtype(), view.shape(), std::vector<double>(view.count(), 0.0)};
-    }
+    TensorGradient& total =
+        result.gradients
+            .try_emplace(tensors[i], TensorGradient{view.dtype(), view.shape(), std::vector<double>(view.count(), 0.0)})
+            .first->second;
     std::vector<double> numbers(view.count());
     ConvertElements(view.dtype(), gradients[i].data(), numbers.size(), numbers.data());
     for (size_t k = 0; k < numbers.size(); ++k) total.sum[k] += weight * numbers[k];

@@ -69,7 +69,7 @@ class Metrics {
   std::unique_ptr<Families> families_;
   std::array<prometheus::Counter*, kNumRefusals> refused_;
   prometheus::Counter* shards_;
-  // By contract, then F32 and F64.
+  // By contract, then by dtype.
   absl::flat_hash_map<const Contract*, std::array<prometheus::Counter*, 4>> elements_;
   std::unique_ptr<prometheus::Exposer> exposer_;
 };

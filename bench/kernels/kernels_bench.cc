@@ -1,10 +1,13 @@
-// Every loss of the registry, value and gradient, in process, beside memcpy of the same bytes in the same run.
+// Every loss of the registry, value and gradient, in process, beside memcpy of the same bytes in the same run. Inputs are
+// drawn from the contracts, as in the conformance tests.
 //
-// bytes_per_second counts what must move: read prediction and target, write the gradient (and nothing for the value).
+// bytes_per_second counts what must move: every input read, the gradient written (and nothing for the value). An element
+// is one of the first input: of y_pred, for nearly all.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstring>
-#include <random>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,61 +16,100 @@
 #include "core/evaluate.h"
 #include "core/registry.h"
 #include "core/strings.h"
-#include "core/tensor/tensor_view.h"
 #include "hwy/targets.h"
+#include "tests/support/cases.h"
 
 namespace lossd {
 namespace {
 
-constexpr size_t kSizes[] = {1 << 12, 1 << 16, 1 << 24};  // elements: L1, L2 and memory
-constexpr size_t kClasses = 1024;
+constexpr size_t kSizes[] = {1 << 12, 1 << 16, 1 << 20, 1 << 24};  // elements: L1, L2, and memory
 
-template <class T>
-std::vector<T> Draw(const Interval& domain, size_t n) {
-  std::mt19937_64 rng(n);
-  std::uniform_real_distribution<T> uniform(static_cast<T>(std::max(domain.lo, -4.0)),
-                                            static_cast<T>(std::min(domain.hi, 4.0)));
-  std::vector<T> out(n);
-  for (T& x : out) x = uniform(rng);
-  return out;
+// Up to which size a loss is measured. Those without single-precision loops take long enough to say so at fewer
+// elements; among the batch losses there are some that pair every row with every other.
+size_t Largest(const Contract& contract, bool native) {
+  if (contract.family == Family::kBatch) return 1 << 16;
+  return native ? 1 << 24 : 1 << 20;
 }
 
-template <class T>
-TensorView View(const std::vector<T>& from, DType dtype, Shape shape) {
-  return *TensorView::Make("bench", dtype, std::move(shape),
-                           {{reinterpret_cast<const std::byte*>(from.data()), from.size() * sizeof(T)}});
+// About `elements` in the first input, in the proportions of the family.
+testing::Extent ExtentOf(const Contract& contract, bool native, size_t elements) {
+  const auto items_of = [&](size_t width) { return std::max<size_t>(1, elements / width); };
+  testing::Extent extent;
+  switch (contract.family) {
+    case Family::kElementwise:
+      extent.items = {static_cast<int64_t>(elements)};
+      break;
+    case Family::kRow: {  // many classes, or lists short enough for losses over pairs; boxes say 4 themselves
+      const size_t width = native ? 1024 : 128;
+      const bool boxes = contract.inputs[0].shape.ends_with(" 4");
+      extent = testing::ExtentOf(contract, items_of(boxes ? 4 : width), width);
+      break;
+    }
+    case Family::kRegion:
+      extent = testing::ExtentOf(contract, items_of(4096), 4096);
+      break;
+    case Family::kSequence:  // 64 frames, 16 labels, 32 symbols; a lattice has as many cells as that
+      extent.sizes = {{'T', 64}, {'L', 16}, {'U', 16}, {'C', 32}};
+      extent.items = {static_cast<int64_t>(items_of(contract.inputs[0].shape == "... T C" ? 64 * 32 : 64 * 17 * 32))};
+      break;
+    case Family::kBatch:
+      extent.sizes = {{'N', items_of(64)}, {'D', 64}, {'H', 64}};
+      break;
+  }
+  extent.optional = false;
+  return extent;
 }
 
-template <class T>
-void Gradient(benchmark::State& state, const Loss& loss, const Form& form, size_t elements) {
-  const bool rows = loss.family != Family::kElementwise;
-  const size_t items = rows ? elements / kClasses : elements;
-  const Shape shape = rows ? Shape{static_cast<int64_t>(items), kClasses} : Shape{static_cast<int64_t>(items)};
-  const std::vector<T> prediction = Draw<T>(form.prediction, elements), target = Draw<T>(kUnit, elements);
-  std::vector<int64_t> labels(items);
-  for (size_t i = 0; i < items; ++i) labels[i] = static_cast<int64_t>(i * 7919 % kClasses);
-  std::vector<T> gradient(elements);
+// A problem with its inputs and the memory of its outputs.
+struct Prepared {
+  Prepared(const Loss& loss, const Form& form, bool native, DType dtype, size_t elements) {
+    const Contract& contract = *loss.contract;
+    testing::Rng rng(elements);
+    call = testing::MakeCall(contract, form, dtype,
+                             testing::DrawInputs(rng, contract, form, ExtentOf(contract, native, elements)),
+                             {.most = 0, .skew = 0});
+    Request request = call.request;
+    request.options.reduction = Reduction::kSum;
+    request.gradient = true;
+    request.with_respect_to = {std::string(contract.inputs[0].name)};
+    problem = *MakeProblem(std::move(request));
+    gradient.resize(problem.gradient_bytes());
+    extra.resize(problem.extra_bytes());
+    outputs.gradients[0] = gradient.data();
+    outputs.extra = extra.empty() ? nullptr : extra.data();
+    bytes = gradient.size();
+    for (const BoundInput& input : problem.inputs) bytes += input.view ? input.view->size_bytes() : 0;
+  }
 
-  Request request;
-  request.loss = std::string(loss.contract->name);
-  request.options.input_kind = form.input_kind;
-  request.options.clip_policy = form.clip_policy;
-  request.gradient = true;
-  request.y_pred = View(prediction, kDTypeOf<T>, shape);
-  const bool indexed = loss.family == Family::kRowWithIndex;
-  request.y_true =
-      indexed ? View(labels, DType::kI64, {static_cast<int64_t>(items)}) : View(target, kDTypeOf<T>, shape);
-  const Problem problem = *MakeProblem(std::move(request));
+  testing::Call call;
+  Problem problem;
+  std::vector<std::byte> gradient, extra;
+  Outputs outputs;
+  size_t bytes = 0;
+};
+
+void Gradient(benchmark::State& state, const Loss& loss, const FormKernels& kernels, DType dtype, size_t elements) {
+  // One benchmark is run several times over; its inputs are drawn once.
+  static std::string last;
+  static std::unique_ptr<Prepared> prepared;
+  if (std::string now = Cat(loss.contract->name, Name(kernels.form.input_kind), Name(kernels.form.clip_policy),
+                            Name(dtype), elements);
+      now != last) {
+    last = std::move(now);
+    prepared.reset();
+    prepared = std::make_unique<Prepared>(loss, kernels.form, kernels.f32 != nullptr, dtype, elements);
+  }
+  const Problem& problem = prepared->problem;
   const Plan plan = MakePlan(problem);
   Executor executor(1);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        Evaluate(problem, plan, {nullptr, reinterpret_cast<std::byte*>(gradient.data())}, executor, Cancellation()));
+    benchmark::DoNotOptimize(Evaluate(problem, plan, prepared->outputs, executor, Cancellation()));
   }
-  const size_t bytes = (indexed ? 2 : 3) * elements * sizeof(T);
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes));
-  state.counters["ns_per_element"] = benchmark::Counter(static_cast<double>(elements) * 1e-9 * state.iterations(),
-                                                        benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  const auto count = static_cast<double>(problem.inputs[0].view->count());
+  const auto iterations = static_cast<double>(state.iterations());
+  state.SetBytesProcessed(static_cast<int64_t>(iterations * static_cast<double>(prepared->bytes)));
+  state.counters["ns_per_element"] =
+      benchmark::Counter(count * 1e-9 * iterations, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 // bytes read and bytes written; two thirds as many elements as a three-stream kernel moves.
@@ -89,14 +131,18 @@ void Register() {
     benchmark::RegisterBenchmark(Cat("memcpy/F32/", Size(elements)).c_str(),
                                  [=](benchmark::State& state) { Memcpy(state, elements); });
     for (const Loss& loss : AllLosses()) {
-      for (const Form& form : loss.contract->forms) {
+      for (const FormKernels& kernels : loss.forms) {
+        const bool native = kernels.f32 != nullptr;
+        if (elements > Largest(*loss.contract, native)) continue;
         std::string name(loss.contract->name);
-        if (form.input_kind != InputKind::kUnspecified) name += Cat("-", Name(form.input_kind));
-        if (form.clip_policy != ClipPolicy::kNone) name += Cat("-", Name(form.clip_policy));
-        benchmark::RegisterBenchmark(Cat(name, "/F32/", Size(elements)).c_str(),
-                                     [=](benchmark::State& state) { Gradient<float>(state, loss, form, elements); });
-        benchmark::RegisterBenchmark(Cat(name, "/F64/", Size(elements)).c_str(),
-                                     [=](benchmark::State& state) { Gradient<double>(state, loss, form, elements); });
+        if (kernels.form.input_kind != InputKind::kUnspecified) name += Cat("-", Name(kernels.form.input_kind));
+        if (kernels.form.clip_policy != ClipPolicy::kNone) name += Cat("-", Name(kernels.form.clip_policy));
+        for (const DType dtype : {DType::kF32, DType::kF64}) {
+          if (dtype == DType::kF64 && elements > (1 << 20)) continue;
+          benchmark::RegisterBenchmark(
+              Cat(name, "/", Name(dtype), "/", Size(elements)).c_str(),
+              [=, &kernels](benchmark::State& state) { Gradient(state, loss, kernels, dtype, elements); });
+        }
       }
     }
   }

@@ -71,6 +71,7 @@ std::vector<wire::Piece> EncodeCall(const LossCall& call) {
   if constexpr (std::is_same_v<Request, v1::GradientRequest>) {
     for (const std::string& name : call.with_respect_to) request.add_with_respect_to(name);
     request.set_hessian_diagonal(call.hessian_diagonal);
+    if (call.upstream) FillTensor(*call.upstream, &payloads, request.mutable_upstream());
   }
   return wire::Encode(request, payloads);
 }

@@ -57,6 +57,7 @@ absl::Status AddProblem(Request request, const TensorsByName& views, const Wante
   for (size_t i = 0; i < contract.inputs.size(); ++i) {
     const Input& input = contract.inputs[i];
     const std::string& tensor = tensors.emplace_back(tensor_of(input.name));
+    if (IsWeight(input.name)) continue;  // of the request, and with it already
     const TensorView* const view = Find(views, tensor);
     if (view == nullptr) {
       if (tensor != input.name) return Invalid(term.name, fmt::format("no tensor \"{}\" in the request", tensor));
@@ -132,6 +133,9 @@ absl::StatusOr<std::vector<Term>> ToTerms(const v1::GradientRequest& message, co
                                           bool gradient) {
   const v1::Objective& objective = message.objective();
   if (!message.loss().empty()) return absl::InvalidArgumentError("objective: set beside loss; expected one of the two");
+  if (!message.params().fields().empty()) {
+    return absl::InvalidArgumentError("params: set beside objective, whose terms have their own; leave it out");
+  }
   if (gradient && message.hessian_diagonal()) {
     return absl::UnimplementedError("hessian_diagonal: not for an objective; ask for its losses one by one");
   }

@@ -84,13 +84,6 @@ absl::Status ConvertOptions(const v1::Options& message, Options* options) {
   return absl::OkStatus();
 }
 
-// Infinities have no number in JSON: their names are taken too.
-ParamValue Word(const std::string& text) {
-  if (text == "inf" || text == "Infinity") return std::numeric_limits<double>::infinity();
-  if (text == "-inf" || text == "-Infinity") return -std::numeric_limits<double>::infinity();
-  return text;
-}
-
 absl::Status ConvertParams(const google::protobuf::Struct& message,
                            std::vector<std::pair<std::string, ParamValue>>* params) {
   for (const auto& [name, value] : message.fields()) {
@@ -102,7 +95,7 @@ absl::Status ConvertParams(const google::protobuf::Struct& message,
         params->emplace_back(name, value.bool_value());
         break;
       case google::protobuf::Value::kStringValue:
-        params->emplace_back(name, Word(value.string_value()));
+        params->emplace_back(name, value.string_value());
         break;
       default:
         return absl::InvalidArgumentError(

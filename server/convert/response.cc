@@ -46,6 +46,11 @@ class Sender {
   std::vector<grpc::Slice> slices_;
 };
 
+std::byte* Bytes(const grpc::Slice& slice) {
+  // A slice shows its bytes as const; this one is ours, and nobody else has seen it.
+  return slice.size() == 0 ? nullptr : reinterpret_cast<std::byte*>(const_cast<uint8_t*>(slice.begin()));
+}
+
 }  // namespace
 
 grpc::Slice NewOutput(size_t bytes) {
@@ -55,11 +60,6 @@ grpc::Slice NewOutput(size_t bytes) {
   void* memory = std::aligned_alloc(kOutputAlignment, rounded);
   if (memory == nullptr) throw std::bad_alloc();
   return {memory, bytes, std::free};
-}
-
-std::byte* Bytes(const grpc::Slice& slice) {
-  // A slice shows its bytes as const; this one is ours, and nobody else has seen it.
-  return slice.size() == 0 ? nullptr : reinterpret_cast<std::byte*>(const_cast<uint8_t*>(slice.begin()));
 }
 
 OutputSlices::OutputSlices(const Problem& problem)
@@ -110,7 +110,9 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
   }
   if (result.extra) {
     v1::Tensor& tensor = (*response.mutable_outputs())[std::string(contract.extra_name)];
-    sender.Set(DType::kF64, {}, grpc::Slice(&*result.extra, sizeof(double)), &tensor);
+    const grpc::Slice scalar = NewOutput(sizeof(double));  // a slice of its own would hold so few bytes in itself
+    std::memcpy(Bytes(scalar), &*result.extra, sizeof(double));
+    sender.Set(DType::kF64, {}, scalar, &tensor);
   }
   return sender.Send(response);
 }

@@ -82,6 +82,86 @@ TEST(Client, SendsWhatTheCallSays) {
   EXPECT_EQ(seen.mask().raw(), std::string("\1\0", 2));
 }
 
+TEST(Client, SendsEveryTensorOptionAndKindOfParameter) {
+  FakeServer server;
+  v1::GradientRequest seen;
+  server.gradient = [&](grpc::ServerContext*, const v1::GradientRequest& request, v1::GradientResponse*) {
+    seen = request;
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "");
+  };
+  const std::vector<double> one = {1}, two = {2}, three = {3}, four = {4};
+  const std::vector<uint8_t> mask = {1, 0};
+  const LossCall call{.loss = "ctc",
+                      .params = {{"a", 0.5}, {"b", true}, {"c", std::string("inf")}},
+                      .options = {.convention = Convention::kTorch,
+                                  .last_axis = LastAxis::kSum,
+                                  .kink_policy = KinkPolicy::kActive,
+                                  .label_smoothing = 0.25,
+                                  .ignore_index = -100,
+                                  .axis = 0,
+                                  .item_axes = std::vector<int64_t>{1, 2}},
+                      .inputs = {{"variance", ConstTensor::Of(one)}},
+                      .element_weight = ConstTensor::Of(two),
+                      .class_weight = ConstTensor::Of(three),
+                      .class_mask = ConstTensor::Of(mask),
+                      .with_respect_to = {"variance", "y_pred"},
+                      .hessian_diagonal = true,
+                      .upstream = ConstTensor::Of(four)};
+  EXPECT_FALSE(MakeClient(server.address()).Gradient(call).ok());
+  EXPECT_EQ(seen.params().fields().at("a").number_value(), 0.5);
+  EXPECT_TRUE(seen.params().fields().at("b").bool_value());
+  EXPECT_EQ(seen.params().fields().at("c").string_value(), "inf");
+  EXPECT_EQ(seen.options().ShortDebugString(),
+            "convention: TORCH label_smoothing: 0.25 ignore_index: -100 axis: 0 last_axis: SUM_OF_LAST "
+            "kink_policy: ACTIVE item_axes: 1 item_axes: 2");
+  EXPECT_FALSE(seen.has_y_pred() || seen.has_y_true());
+  const auto raw = [](const std::vector<double>& values) {
+    return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double));
+  };
+  EXPECT_EQ(seen.inputs().at("variance").raw(), raw(one));
+  EXPECT_EQ(seen.element_weight().raw(), raw(two));
+  EXPECT_EQ(seen.class_weight().raw(), raw(three));
+  EXPECT_EQ(seen.class_mask().dtype(), v1::U8);
+  EXPECT_EQ(seen.upstream().raw(), raw(four));
+  EXPECT_THAT(seen.with_respect_to(), ElementsAre("variance", "y_pred"));
+  EXPECT_TRUE(seen.hessian_diagonal());
+}
+
+TEST(Client, ReturnsEveryGradientTheHessianAndWhatIsReportedBeside) {
+  FakeServer server;
+  server.gradient = [](grpc::ServerContext*, const v1::GradientRequest&, v1::GradientResponse* response) {
+    SetRaw<float>(v1::F32, {1}, &(*response->mutable_gradients())["y_pred"]);
+    SetRaw<float>(v1::F32, {2}, &(*response->mutable_gradients())["variance"]);
+    SetRaw<float>(v1::F32, {3}, &(*response->mutable_hessian_diagonals())["y_pred"]);
+    SetRaw<double>(v1::F64, {4}, &(*response->mutable_outputs())["feasible"]);
+    return grpc::Status::OK;
+  };
+  const auto result = MakeClient(server.address()).Gradient(SmallCall());
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->gradient.values<float>(), ElementsAre(1));
+  ASSERT_EQ(result->gradients.size(), 1u);
+  EXPECT_THAT(result->gradients.at("variance").values<float>(), ElementsAre(2));
+  ASSERT_TRUE(result->hessian_diagonal.has_value());
+  EXPECT_THAT(result->hessian_diagonal->values<float>(), ElementsAre(3));
+  EXPECT_THAT(result->outputs.at("feasible").values<double>(), ElementsAre(4));
+}
+
+TEST(Client, TheGradientStaysEmptyWhereAnotherWasAskedFor) {
+  FakeServer server;
+  server.gradient = [](grpc::ServerContext*, const v1::GradientRequest&, v1::GradientResponse* response) {
+    SetRaw<float>(v1::F32, {2}, &(*response->mutable_gradients())["variance"]);
+    return grpc::Status::OK;
+  };
+  const Client client = MakeClient(server.address());
+  const auto result = client.Gradient(SmallCall());
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->gradient.bytes().empty());
+  EXPECT_EQ(result->gradients.size(), 1u);
+  std::vector<float> room(3);
+  const auto into = client.GradientInto(SmallCall(), std::as_writable_bytes(std::span(room)));
+  EXPECT_EQ(into.status().code(), absl::StatusCode::kInternal) << "it was not written";
+}
+
 TEST(Client, LeavesOutWhatIsDefault) {
   FakeServer server;
   v1::GradientRequest seen;
@@ -94,6 +174,8 @@ TEST(Client, LeavesOutWhatIsDefault) {
   EXPECT_FALSE(seen.has_params());
   EXPECT_FALSE(seen.has_sample_weight());
   EXPECT_FALSE(seen.has_mask());
+  EXPECT_EQ(seen.inputs_size() + seen.with_respect_to_size(), 0);
+  EXPECT_FALSE(seen.has_upstream() || seen.hessian_diagonal());
 }
 
 TEST(Client, ReturnsTheValueWithItsParts) {
@@ -189,6 +271,21 @@ TEST(Client, CallsAnAnswerThatIsNoneInternal) {
        }},
       {"typed list", [](auto* r) { (*r->mutable_gradients())["y_pred"].mutable_floats()->add_values(1); }},
       {"bad per_item", [](auto* r) { r->mutable_per_item()->set_dtype(v1::F32); }},
+      {"bad gradient of another input",
+       [](auto* r) {
+         SetRaw<float>(v1::F32, {1}, &(*r->mutable_gradients())["y_pred"]);
+         (*r->mutable_gradients())["variance"].set_dtype(v1::F32);
+       }},
+      {"bad Hessian",
+       [](auto* r) {
+         SetRaw<float>(v1::F32, {1}, &(*r->mutable_gradients())["y_pred"]);
+         (*r->mutable_hessian_diagonals())["y_pred"].set_dtype(v1::F32);
+       }},
+      {"bad output",
+       [](auto* r) {
+         SetRaw<float>(v1::F32, {1}, &(*r->mutable_gradients())["y_pred"]);
+         (*r->mutable_outputs())["feasible"].set_raw("1");
+       }},
   };
   for (const BadAnswerCase& c : cases) {
     SCOPED_TRACE(c.name);

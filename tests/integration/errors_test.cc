@@ -38,9 +38,9 @@ TEST_F(ErrorsTest, NameTheField) {
        "normalizer"},
       {R"({"loss": "mse", "options": {"reduction": 77}, )" + tensors + "}", Code::INVALID_ARGUMENT,
        "options.reduction"},
-      {R"({"loss": "mse", "options": {"convention": "KERAS"}, )" + tensors + "}", Code::UNIMPLEMENTED,
+      {R"({"loss": "mse", "options": {"convention": 77}, )" + tensors + "}", Code::INVALID_ARGUMENT,
        "options.convention"},
-      {R"({"loss": "mse", "options": {"label_smoothing": 0.1}, )" + tensors + "}", Code::UNIMPLEMENTED,
+      {R"({"loss": "mse", "options": {"label_smoothing": 0.1}, )" + tensors + "}", Code::INVALID_ARGUMENT,
        "label_smoothing"},
       {R"({"loss": "mse", "y_pred": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT, "y_true"},
       {R"({"loss": "mse", "y_true": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT, "y_pred"},
@@ -51,7 +51,7 @@ TEST_F(ErrorsTest, NameTheField) {
       {R"({"loss": "mse", "y_pred": {"floats": {"values": [1]}}, "y_true": {"floats": {"values": [1, 2]}}})",
        Code::INVALID_ARGUMENT, "y_true"},
       {R"({"loss": "mse", "y_pred": {"dtype": "F16", "shape": [1], "raw": "AAA="}, "y_true": {"floats": {"values": [1]}}})",
-       Code::UNIMPLEMENTED, "y_pred"},
+       Code::INVALID_ARGUMENT, "y_true: dtype F32; expected"},
       {R"({"loss": "mse", "y_pred": {"dtype": "F32", "shape": [2], "raw": "AAA="}, "y_true": {"floats": {"values": [1]}}})",
        Code::INVALID_ARGUMENT, "y_pred"},
       {R"({"loss": "mse", "y_pred": {"dtype": "F32", "shape": [1], "sharedMemory": {}}, "y_true": {"floats": {}}})",
@@ -61,10 +61,11 @@ TEST_F(ErrorsTest, NameTheField) {
       {"{" + mse + tensors + R"(, "mask": {"floats": {"values": [1, 1]}}})", Code::INVALID_ARGUMENT, "mask"},
       {"{" + mse + tensors + R"(, "mask": {"dtype": "BOOL", "shape": [2], "raw": "AQI="}})", Code::INVALID_ARGUMENT,
        "mask"},
-      {"{" + mse + tensors + R"(, "class_weight": {"floats": {"values": [1]}}})", Code::UNIMPLEMENTED, "class_weight"},
+      {"{" + mse + tensors + R"(, "class_weight": {"floats": {"values": [1]}}})", Code::INVALID_ARGUMENT,
+       "class_weight"},
       {"{" + mse + tensors + R"(, "inputs": {"lengths": {"ints": {"values": [1]}}}})", Code::INVALID_ARGUMENT,
        "lengths"},
-      {R"({"objective": {}, )" + tensors + "}", Code::UNIMPLEMENTED, "objective"},
+      {R"({"objective": {}, )" + tensors + "}", Code::INVALID_ARGUMENT, "objective"},
       {R"({"loss": "mse", "options": {"non_finite_policy": "ERROR"}, "y_pred": {"floats": {"values": ["NaN"]}}, )"
        R"("y_true": {"floats": {"values": [1]}}})",
        Code::INVALID_ARGUMENT, "y_pred"},
@@ -85,13 +86,15 @@ TEST_F(ErrorsTest, NameTheField) {
   EXPECT_TRUE(EventuallyIdle());
 }
 
-TEST_F(ErrorsTest, GradientOfOtherInputsIsNotServedYet) {
-  v1::GradientRequest request = testing::LargeRequest<v1::GradientRequest>(2);
-  request.add_with_respect_to("y_true");
-  v1::GradientResponse response;
-  const auto status = Gradient(request, &response);
-  EXPECT_EQ(status.error_code(), Code::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("with_respect_to"));
+TEST_F(ErrorsTest, GradientOfWhatHasNoneIsRefused) {
+  for (const char* name : {"y_true", "mask", "", "y_prediction"}) {
+    v1::GradientRequest request = testing::LargeRequest<v1::GradientRequest>(2);
+    request.add_with_respect_to(name);
+    v1::GradientResponse response;
+    const auto status = Gradient(request, &response);
+    EXPECT_EQ(status.error_code(), Code::INVALID_ARGUMENT) << name;
+    EXPECT_THAT(status.error_message(), HasSubstr("with_respect_to")) << name;
+  }
 }
 
 TEST_F(ErrorsTest, BytesThatAreNoMessageAreInvalid) {

@@ -163,6 +163,26 @@ TEST_F(MethodsTest, ListLossesAndDescribeLossAgree) {
   EXPECT_THAT(names, Contains("huber"));
 }
 
+template <class Values, class Shape>
+v1::Tensor Example(const v1::DescribeLossResponse& loss, const std::string& name, const Values& values,
+                   const Shape& shape) {
+  std::string content;
+  for (const v1::Input& input : loss.inputs()) {
+    if (input.name() == name) content = input.content();
+  }
+  v1::Tensor tensor;
+  if (content.starts_with("integers")) {
+    tensor.mutable_ints()->mutable_values()->Add(values.begin(), values.end());
+  } else if (content == "flags") {
+    tensor.mutable_bools()->mutable_values()->Add(values.begin(), values.end());
+  } else {
+    tensor.mutable_doubles()->mutable_values()->Add(values.begin(), values.end());
+  }
+  tensor.mutable_shape()->Add(shape.begin(), shape.end());
+  return tensor;
+}
+
+// Written by a client that knows the description alone.
 TEST_F(MethodsTest, ExamplesOfTheCatalogueComeTrue) {
   grpc::ClientContext list_context;
   v1::ListLossesResponse list;
@@ -173,6 +193,7 @@ TEST_F(MethodsTest, ExamplesOfTheCatalogueComeTrue) {
     describe.set_loss(loss.name());
     v1::DescribeLossResponse description;
     ASSERT_TRUE(stub_->DescribeLoss(&context, describe, &description).ok());
+    ASSERT_GT(description.inputs_size(), 0) << loss.name();
     for (const v1::Example& example : description.examples()) {
       SCOPED_TRACE(loss.name() + ": " + example.ShortDebugString());
       v1::GradientRequest request;
@@ -181,25 +202,28 @@ TEST_F(MethodsTest, ExamplesOfTheCatalogueComeTrue) {
       request.mutable_options()->set_reduction(v1::SUM);
       request.mutable_options()->set_input_kind(example.input_kind());
       request.mutable_options()->set_clip_policy(example.clip_policy());
-      *request.mutable_y_pred()->mutable_doubles()->mutable_values() = example.y_pred();
-      if (loss.family() == "elementwise") {
-        *request.mutable_y_true()->mutable_doubles()->mutable_values() = example.y_true();
-      } else {
-        const int64_t rows = loss.family() == "row_with_index" ? example.y_true_size() : 1;
-        for (v1::Tensor* tensor : {request.mutable_y_pred(), request.mutable_y_true()}) tensor->add_shape(rows);
-        request.mutable_y_pred()->add_shape(example.y_pred_size() / rows);
-        if (loss.family() == "row_with_index") {
-          request.mutable_y_true()->mutable_ints()->mutable_values()->Add(example.y_true().begin(),
-                                                                          example.y_true().end());
-        } else {
-          request.mutable_y_true()->add_shape(example.y_true_size());
-          *request.mutable_y_true()->mutable_doubles()->mutable_values() = example.y_true();
-        }
+      const std::string& first = description.inputs(0).name();
+      auto& inputs = *request.mutable_inputs();
+      inputs[first] = Example(description, first, example.y_pred(), example.shape());
+      if (example.y_true_size() > 0 || example.y_true_shape_size() > 0) {
+        inputs["y_true"] = Example(description, "y_true", example.y_true(), example.y_true_shape());
       }
+      for (const v1::Values& other : example.others()) {
+        inputs[other.name()] = Example(description, other.name(), other.values(), other.shape());
+      }
+      request.add_with_respect_to(first);
       v1::GradientResponse response;
       const auto status = Gradient(request, &response);
-      ASSERT_TRUE(status.ok()) << status.error_message();
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      if (!status.ok()) continue;
       EXPECT_NEAR(response.value(), example.value(), 1e-3 * (1 + std::abs(example.value())));
+      const v1::Tensor& gradient = response.gradients().at(first);
+      ASSERT_EQ(gradient.raw().size(), example.y_pred_size() * sizeof(double));
+      for (int i = 0; i < example.gradient_size(); ++i) {
+        double slope;
+        std::memcpy(&slope, gradient.raw().data() + i * sizeof slope, sizeof slope);
+        EXPECT_NEAR(slope, example.gradient(i), 1e-3 * (1 + std::abs(example.gradient(i)))) << i;
+      }
     }
   }
 }

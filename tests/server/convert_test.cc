@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "core/registry.h"
@@ -66,12 +67,14 @@ v1::GradientResponse Answer(size_t count, Reduction reduction, bool gradient) {
 
   Result result{.value = std::nullopt, .sum = 6, .divisor = 2, .valid_count = 3, .weight_sum = 1.5};
   if (reduction != Reduction::kNone) result.value = 3;
-  grpc::Slice per_item = NewOutput(problem->per_item_bytes()), slope = NewOutput(problem->gradient_bytes());
-  if (per_item.size() > 0) std::memcpy(const_cast<uint8_t*>(per_item.begin()), values.data(), per_item.size());
-  if (slope.size() > 0) std::memcpy(const_cast<uint8_t*>(slope.begin()), slopes.data(), slope.size());
+  const OutputSlices slices(*problem);
+  EXPECT_EQ(OutputBytes(*problem), slices.per_item.size() + slices.gradients[0].size());
+  const Outputs outputs = slices.outputs();
+  if (outputs.per_item != nullptr) std::memcpy(outputs.per_item, values.data(), slices.per_item.size());
+  if (outputs.gradients[0] != nullptr) std::memcpy(outputs.gradients[0], slopes.data(), slices.gradients[0].size());
 
   v1::GradientResponse response;
-  EXPECT_TRUE(response.ParseFromString(ToBytes(ToResponse(*problem, result, per_item, slope))));
+  EXPECT_TRUE(response.ParseFromString(ToBytes(ToResponse(*problem, result, slices))));
   const auto expect = [&](const v1::Tensor& tensor, const std::vector<float>& expected) {
     EXPECT_EQ(tensor.dtype(), v1::F32);
     EXPECT_EQ(tensor.shape_size(), 1);
@@ -112,15 +115,46 @@ TEST(ToDescription, SaysWhatTheContractSays) {
     const v1::DescribeLossResponse response = ToDescription(loss);
     SCOPED_TRACE(response.loss().name());
     EXPECT_EQ(response.loss().name(), loss.contract->name);
-    EXPECT_EQ(response.loss().family(), Name(loss.family));
+    EXPECT_EQ(response.loss().family(), Name(loss.contract->family));
+    EXPECT_EQ(response.loss().topic(), loss.topic);
     EXPECT_EQ(static_cast<size_t>(response.loss().aliases_size()), loss.contract->aliases.size());
     EXPECT_EQ(static_cast<size_t>(response.parameters_size()), loss.contract->params.size());
     EXPECT_EQ(static_cast<size_t>(response.examples_size()), loss.contract->examples.size());
     EXPECT_GE(response.examples_size(), 1);
     EXPECT_FALSE(response.formula().empty());
-    EXPECT_FALSE(response.target().empty());
-    EXPECT_FALSE(response.y_true_shape().empty());
     EXPECT_GT(response.tolerance_f32().value_ulp(), 0);
+    EXPECT_EQ(response.use(), loss.contract->use);
+    EXPECT_EQ(response.tex(), loss.contract->tex);
+    EXPECT_EQ(response.peers(), loss.contract->peers);
+    EXPECT_EQ(response.has_hessian_diagonal(), loss.contract->curvature);
+    EXPECT_EQ(response.takes_class_weight(), loss.contract->class_weights);
+    EXPECT_EQ(static_cast<size_t>(response.conventions_size()), loss.contract->conventions.size());
+    ASSERT_EQ(static_cast<size_t>(response.inputs_size()), loss.contract->inputs.size());
+    for (int i = 0; i < response.inputs_size(); ++i) {
+      const v1::Input& input = response.inputs(i);
+      EXPECT_EQ(input.name(), loss.contract->inputs[i].name);
+      EXPECT_EQ(input.optional(), loss.contract->inputs[i].optional) << input.name();
+      EXPECT_FALSE(input.content().empty()) << input.name();
+      if (input.name() != "y_true") continue;
+      EXPECT_FALSE(response.target().empty());
+      EXPECT_EQ(response.y_true_shape(), input.shape());
+    }
+  }
+}
+
+// A request can be written from the description alone: every tensor of an example has as many numbers as its shape says.
+TEST(ToDescription, ExamplesHaveShapesThatFit) {
+  const auto count = [](const auto& shape) {
+    return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  };
+  for (const Loss& loss : AllLosses()) {
+    const v1::DescribeLossResponse response = ToDescription(loss);
+    for (const v1::Example& example : response.examples()) {
+      SCOPED_TRACE(response.loss().name() + ": " + example.ShortDebugString());
+      EXPECT_EQ(count(example.shape()), example.y_pred_size());
+      if (example.y_true_size() > 0) EXPECT_EQ(count(example.y_true_shape()), example.y_true_size());
+      for (const v1::Values& other : example.others()) EXPECT_EQ(count(other.shape()), other.values_size());
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cpp/lossctl/plot.h"
 #include "client/cpp/lossctl/print.h"
 #include "client/cpp/npy.h"
@@ -76,13 +77,26 @@ absl::Status Load(const CallFlags& flags, LoadedCall* loaded) {
   return absl::OkStatus();
 }
 
-// `gradient` is null for an evaluation. What --out asks for is the gradient, or the values of the items.
+// What --out asks for: the gradient, or the values of the items.
+absl::StatusOr<const Tensor*> Wanted(const EvaluateResult& result, const GradientResult* gradient) {
+  if (gradient == nullptr) {
+    if (result.per_item) return &*result.per_item;
+    return absl::InvalidArgumentError("--out: the answer has no values of items; --reduction none asks for them");
+  }
+  if (HasGradient(*gradient)) return &gradient->gradient;
+  std::vector<std::string> others;
+  for (const auto& [name, tensor] : gradient->gradients) others.push_back(name);
+  return absl::InvalidArgumentError(absl::StrCat("--out: holds the gradient with respect to y_pred; the answer has that of ",
+                                                 absl::StrJoin(others, ", "), ", which --json prints"));
+}
+
+// `gradient` is null for an evaluation.
 int Report(const GlobalFlags& flags, const std::string& out_path, const EvaluateResult& result,
            const GradientResult* gradient) {
   if (!out_path.empty()) {
-    const Tensor* tensor = gradient != nullptr ? &gradient->gradient : result.per_item ? &*result.per_item : nullptr;
-    if (tensor == nullptr) return Fail(kExitServer, absl::InternalError("answer of the server: no per_item"));
-    if (const absl::Status written = WriteNpy(out_path, tensor->view()); !written.ok())
+    const absl::StatusOr<const Tensor*> tensor = Wanted(result, gradient);
+    if (!tensor.ok()) return Fail(kExitUsage, tensor.status());
+    if (const absl::Status written = WriteNpy(out_path, (*tensor)->view()); !written.ok())
       return Fail(kExitUsage, written);
   }
   (flags.json ? PrintResultJson : PrintResult)(result, gradient, out_path, std::cout);
@@ -121,7 +135,10 @@ int Plot(const GlobalFlags& flags, const PlotFlags& plot) {
 }
 
 int Evaluate(const GlobalFlags& flags, const CallFlags& call) {
-  if (!call.out.empty() && call.options.reduction != Reduction::kNone) {
+  // A convention may stand for it.
+  const bool reduced = call.options.reduction ? *call.options.reduction != Reduction::kNone
+                                              : call.options.convention == Convention::kLossd;
+  if (!call.out.empty() && reduced) {
     return Fail(kExitUsage, absl::InvalidArgumentError("--out: the values of the items need --reduction none"));
   }
   const absl::StatusOr<Client> client = Connect(flags);

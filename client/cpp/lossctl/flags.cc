@@ -70,8 +70,11 @@ void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_he
   command->add_option("LOSS", flags->loss, "Name or alias of the loss")->required();
   command->add_option("--y_true", flags->y_true, "Targets, a .npy file");
   command->add_option("--y_pred", flags->y_pred, "Predictions, a .npy file");
-  command->add_option("--input", flags->inputs, "A further tensor that the loss reads, NAME=FILE.npy; may be repeated")
-      ->type_name("NAME=FILE");
+  command
+      ->add_option("--input", flags->inputs,
+                   "A further tensor that the loss reads, or class_weight, upstream, ...; may be repeated")
+      ->type_name("NAME=FILE.npy")
+      ->allow_extra_args(false);  // one for each flag: what follows is the next argument
   command->add_option("--sample_weight", flags->sample_weight, "Weights of the items, a .npy file");
   command->add_option("--mask", flags->mask, "Items to keep, a .npy file of b1 or u1");
   command->add_option("--params", flags->params, "Parameters of the loss, a JSON object such as {\"delta\": 1.5}");

@@ -41,8 +41,9 @@ int main(int argc, char** argv) {
   evaluate->callback([&] { exit_code = Evaluate(flags, call); });
   CLI::App* gradient = app.add_subcommand("gradient", "The value of a loss and its gradient");
   AddCallFlags(gradient, &call, "File to write the gradient with respect to y_pred to");
-  gradient->add_option("--with_respect_to", call.with_respect_to, "Inputs to differentiate; default y_pred")
-      ->delimiter(',');
+  gradient->add_option("--with_respect_to", call.with_respect_to, "Inputs to differentiate: a,b; default y_pred")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   gradient->add_flag("--hessian", call.hessian, "The second derivatives with respect to y_pred too");
   gradient->callback([&] { exit_code = Gradient(flags, call); });
   app.add_subcommand("check", "Whether the server is serving")->callback([&] { exit_code = Check(flags); });

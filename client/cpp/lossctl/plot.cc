@@ -24,6 +24,7 @@ ParamValue ToParam(const google::protobuf::Value& value) {
 }
 
 bool HoldsIntegers(const v1::Input& input) { return absl::StartsWith(input.content(), "integers"); }
+bool HoldsFlags(const v1::Input& input) { return input.content() == "flags"; }
 
 // The worked example as tensors; only the first element where the loss is elementwise: one item makes one curve.
 class Scene {
@@ -68,8 +69,9 @@ class Scene {
       call.inputs.emplace_back(first_, prediction);
     }
     for (const Held& held : held_) {
-      const ConstTensor tensor =
-          held.integers.empty() ? ConstTensor::Of(held.numbers, held.shape) : ConstTensor::Of(held.integers, held.shape);
+      const ConstTensor tensor = !held.integers.empty() ? ConstTensor::Of(held.integers, held.shape)
+                                 : !held.flags.empty()  ? ConstTensor::Of(held.flags, held.shape)
+                                                        : ConstTensor::Of(held.numbers, held.shape);
       if (held.name == "y_true") {
         call.y_true = tensor;
       } else {
@@ -78,7 +80,8 @@ class Scene {
     }
     const absl::StatusOr<GradientResult> result = client.Gradient(call);
     if (!result.ok()) return result.status();
-    const Tensor& gradient = first_ == "y_pred" ? result->gradient : result->gradients.at(first_);
+    const auto other = result->gradients.find(first_);
+    const Tensor& gradient = other == result->gradients.end() ? result->gradient : other->second;
     if (!result->value || gradient.values<double>().empty()) return absl::InternalError("the answer is incomplete");
     return std::pair(*result->value, gradient.values<double>()[0]);
   }
@@ -87,8 +90,9 @@ class Scene {
   struct Held {
     std::string name;
     std::vector<int64_t> shape;
-    std::vector<double> numbers;
+    std::vector<double> numbers;  // one of the three, as the content of the input says
     std::vector<int64_t> integers;
+    std::vector<uint8_t> flags;
   };
 
   template <class Values>
@@ -100,10 +104,12 @@ class Scene {
 
   template <class Shape>
   void Add(const v1::Input& input, std::vector<double> values, const Shape& shape) {
-    Held held{.name = input.name(), .shape = {shape.begin(), shape.end()}, .numbers = {}, .integers = {}};
+    Held held{.name = input.name(), .shape = {shape.begin(), shape.end()}, .numbers = {}, .integers = {}, .flags = {}};
     if (elementwise_) held.shape = {1};
     if (HoldsIntegers(input)) {
       held.integers.assign(values.begin(), values.end());
+    } else if (HoldsFlags(input)) {
+      held.flags.assign(values.begin(), values.end());
     } else {
       held.numbers = std::move(values);
     }

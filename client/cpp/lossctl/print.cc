@@ -71,6 +71,11 @@ void FillResponse(const EvaluateResult& result, bool with_per_item, Response* re
 
 }  // namespace
 
+// A tensor without a shape that holds nothing is no scalar.
+bool HasGradient(const GradientResult& result) {
+  return !result.gradient.shape().empty() || !result.gradient.bytes().empty();
+}
+
 void PrintJson(const google::protobuf::Message& message, std::ostream& out) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
@@ -96,7 +101,8 @@ void PrintList(const v1::ListLossesResponse& response, std::ostream& out) {
   for (const v1::LossSummary& loss : response.losses()) row(loss.name(), loss.family(), loss.summary());
 }
 
-void PrintResult(const EvaluateResult& result, const GradientResult* gradient, const std::string& out_path, std::ostream& out) {
+void PrintResult(const EvaluateResult& result, const GradientResult* gradient, const std::string& out_path,
+                 std::ostream& out) {
   std::vector<Row> rows = {{"loss", result.loss},
                            {"value", result.value ? Number(*result.value) : ""},
                            {"sum", Number(result.sum)},
@@ -104,7 +110,7 @@ void PrintResult(const EvaluateResult& result, const GradientResult* gradient, c
                            {"valid_count", absl::StrCat(result.valid_count)},
                            {"weight_sum", Number(result.weight_sum)}};
   if (result.per_item) rows.emplace_back("per_item", Describe(*result.per_item, gradient == nullptr ? out_path : ""));
-  if (gradient != nullptr && gradient->gradient.size() > 0) {
+  if (gradient != nullptr && HasGradient(*gradient)) {
     rows.emplace_back("gradient", Describe(gradient->gradient, out_path));
   }
   if (gradient != nullptr) {
@@ -126,7 +132,7 @@ void PrintResultJson(const EvaluateResult& result, const GradientResult* gradien
   }
   v1::GradientResponse response;
   FillResponse(result, true, &response);
-  if (out_path.empty() && gradient->gradient.size() > 0) {
+  if (out_path.empty() && HasGradient(*gradient)) {
     ToLists(gradient->gradient, &(*response.mutable_gradients())["y_pred"]);
   }
   for (const auto& [name, tensor] : gradient->gradients) ToLists(tensor, &(*response.mutable_gradients())[name]);

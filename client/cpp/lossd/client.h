@@ -75,13 +75,15 @@ struct LossCall {
   std::optional<ConstTensor> mask = {};
   std::vector<std::pair<std::string, ParamValue>> params = {};
   Options options = {};
-  std::vector<std::pair<std::string, ConstTensor>> inputs = {};  // what else the loss reads, by name: "variance"
+  // What else the loss reads, by name: "variance", "pos_weight".
+  std::vector<std::pair<std::string, ConstTensor>> inputs = {};
   std::optional<ConstTensor> element_weight = {};
   std::optional<ConstTensor> class_weight = {};
   std::optional<ConstTensor> class_mask = {};
-  std::vector<std::string> with_respect_to = {};  // of Gradient; empty: y_pred
+  std::vector<std::string> with_respect_to = {};  // of Gradient; empty: y_pred, or all of a loss without one
   bool hessian_diagonal = false;                  // of Gradient
-  std::optional<absl::Duration> timeout = {};  // instead of ClientOptions::timeout
+  std::optional<ConstTensor> upstream = {};       // of Gradient with the reduction NONE: what per_item is weighed with
+  std::optional<absl::Duration> timeout = {};     // instead of ClientOptions::timeout
 };
 
 struct EvaluateResult {
@@ -98,7 +100,7 @@ struct EvaluateResult {
 struct GradientResult : EvaluateResult {
   Tensor gradient;                          // with respect to y_pred: its shape and dtype; empty where not asked for
   std::map<std::string, Tensor> gradients;  // with respect to the other inputs, by name
-  std::optional<Tensor> hessian_diagonal;   // where asked for
+  std::optional<Tensor> hessian_diagonal;   // where asked for, with respect to the first input
 };
 
 // One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be
@@ -114,8 +116,8 @@ class Client {
 
   [[nodiscard]] absl::StatusOr<EvaluateResult> Evaluate(const LossCall& call) const;
   [[nodiscard]] absl::StatusOr<GradientResult> Gradient(const LossCall& call) const;
-  // Writes the gradient with respect to y_pred to `gradient`, which must have its size; that of the result stays empty. On an error
-  // `gradient` may be written in part.
+  // Writes the gradient with respect to y_pred to `gradient`, which must have its size; that of the result stays empty.
+  // On an error `gradient` may be written in part.
   [[nodiscard]] absl::StatusOr<GradientResult> GradientInto(const LossCall& call, std::span<std::byte> gradient) const;
 
   // The catalogue, as the messages of lossd/v1/catalogue.pb.h: include it to use them.

@@ -36,7 +36,9 @@ struct MulticlassSparsemax {
       .gradient = "sparsemax(s) - onehot(y)",
       .tex = R"(\sum_c p_c (s_c - s_y) + \tfrac12 \bigl(1 - \lVert p \rVert^2\bigr),\ p = \operatorname{sparsemax}(s))",
       .source = "Martins and Astudillo 2016, From Softmax to Sparsemax, ICML",
-      .peers = "optax multiclass_sparsemax_loss; TensorFlow Addons SparsemaxLoss, which takes one-hot targets.",
+      .peers =
+          "optax multiclass_sparsemax_loss; TensorFlow Addons SparsemaxLoss, which takes one-hot targets (that name is "
+          "the binary sparsemax of optax here).",
       .kinks_note = "none in the gradient; its derivative jumps where a class enters the support",
       .forms = {{InputKind::kLogits}},
       .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},
