@@ -22,11 +22,7 @@ class Subject {
   Subject(const Contract& contract, const Form& form, DType dtype, const Extent& extent) : contract_(contract) {
     Rng rng(kSeed);
     const Tensors tensors = DrawAnswered(rng, contract, form, extent);
-    Shape items = extent.items;
-    if (contract.family == Family::kBatch) {
-      items.clear();
-      if (contract.inputs[0].shape.starts_with("N")) items = {static_cast<int64_t>(extent.SizeOf('N'))};
-    }
+    const Shape items = ItemShape(contract, extent);
     Tensor weight{.shape = items, .numbers = std::vector<double>(ElementCount(items).value())}, mask = weight;
     for (double& w : weight.numbers) w = std::uniform_real_distribution<double>(0, 2)(rng);
     for (double& m : mask.numbers) m = rng() % 4 != 0;
