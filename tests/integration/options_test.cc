@@ -114,7 +114,7 @@ const Row kRows[] = {
              Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0")),
      .per_item = {1, 0, 1, 0}},
     {.name = "Keras weighs rows (docstring of MeanSquaredError, sample_weight = [.7, .3])",
-     .json = R"("loss": "mse", "options": {"convention": "KERAS"}, "sample_weight": )" + Doubles(".7, .3") +
+     .json = R"("loss": "mse", "options": {"convention": "KERAS"}, "sample_weight": )" + Doubles("0.7, 0.3") +
              Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0")),
      .value = .25},
     {.name = "Keras takes probabilities where nothing is said (docstring of BinaryCrossentropy)",
@@ -274,7 +274,8 @@ TEST_F(OptionsTest, AnswerWhatTheirSourceSays) {
     const std::string json = "{" + row.json + "}";
     v1::GradientResponse response;
     const auto status = Gradient(FromJson<v1::GradientRequest>(json), &response);
-    ASSERT_TRUE(status.ok()) << status.error_message() << "\n" << json;
+    EXPECT_TRUE(status.ok()) << status.error_message() << "\n" << json;
+    if (!status.ok()) continue;
     if (row.value) {
       EXPECT_THAT(std::tuple(response.value(), *row.value), Near());
     }
