@@ -56,17 +56,18 @@ struct Param {
   Interval domain = kReal;
   std::string_view summary = {};
   List<std::string_view, 6> choices = {};  // empty: a number. {"false", "true"} takes a bool.
-  // Of those, the ones under which the slope leaves out the derivative of a part: the contract's notes say which.
+  // Of those, the ones under which the slope leaves out the derivative of a part: its summary or the notes say which.
   List<std::string_view, 6> detached = {};
 
   constexpr bool is_choice() const { return !choices.empty(); }
 };
 constexpr Param Choice(std::string_view name, List<std::string_view, 6> choices, double fallback,
-                       std::string_view summary) {
-  return {.name = name, .fallback = fallback, .summary = summary, .choices = choices};
+                       std::string_view summary, List<std::string_view, 6> detached = {}) {
+  return {.name = name, .fallback = fallback, .summary = summary, .choices = choices, .detached = detached};
 }
-constexpr Param Flag(std::string_view name, bool fallback, std::string_view summary) {
-  return Choice(name, {"false", "true"}, fallback ? 1 : 0, summary);
+constexpr Param Flag(std::string_view name, bool fallback, std::string_view summary,
+                     List<std::string_view, 6> detached = {}) {
+  return Choice(name, {"false", "true"}, fallback ? 1 : 0, summary, detached);
 }
 
 // What the elements of an input are.

@@ -120,13 +120,27 @@ inline Interval DomainOf(const Contract& contract, const Form& form, const Input
   return input.name == "y_true" ? Both(contract.target, input.domain) : input.domain;
 }
 
+// The range of an input's integers: the size of an axis, or of several.
+inline size_t BoundOf(const Contract& contract, const Input& input, const Extent& extent) {
+  if (input.bound_of != nullptr) {
+    Dims dims;
+    for (char letter = 'A'; letter <= 'Z'; ++letter) dims[letter] = Dims::kUnbound;
+    for (const Input& sent : contract.inputs) {
+      if (sent.optional && !extent.optional) continue;
+      for (const char c : sent.shape) {
+        if (c >= 'A' && c <= 'Z') dims[c] = extent.SizeOf(c);
+      }
+    }
+    return input.bound_of(dims);
+  }
+  if (contract.family != Family::kElementwise || input.bound != 'C') return extent.SizeOf(input.bound);
+  return extent.items.empty() ? 1 : static_cast<size_t>(extent.items.back());
+}
+
 inline double DrawElement(Rng& rng, const Contract& contract, const Form& form, const Input& input,
                           const Extent& extent) {
   const Interval domain = DomainOf(contract, form, input);
-  const bool elementwise = contract.family == Family::kElementwise;
-  const auto size =
-      static_cast<int64_t>(elementwise && input.bound == 'C' ? (extent.items.empty() ? 1 : extent.items.back())
-                                                             : extent.SizeOf(input.bound));
+  const auto size = static_cast<int64_t>(BoundOf(contract, input, extent));
   const auto below = [&](int64_t n) {
     return static_cast<int64_t>(rng() % static_cast<uint64_t>(std::max<int64_t>(1, n)));
   };

@@ -56,6 +56,7 @@ struct WiouV1 {
                     .digits = 6}},
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .detached = true,
   };
   double box_format, invalid_box;
 

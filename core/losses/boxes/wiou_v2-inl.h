@@ -67,6 +67,7 @@ struct WiouV2 {
       .tolerance_note = kBoxToleranceNote,
       .extra = Extra::kMean,
       .extra_name = "iou_mean",
+      .detached = true,
   };
   double gamma, iou_mean, box_format, invalid_box;
 

@@ -74,6 +74,7 @@ struct WiouV3 {
           "of the item.",
       .extra = Extra::kMean,
       .extra_name = "iou_mean",
+      .detached = true,
   };
   double alpha, delta, iou_mean, box_format, invalid_box;
 

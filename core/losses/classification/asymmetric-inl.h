@@ -52,7 +52,7 @@ struct Asymmetric {
                  {"gamma_positive", 1.0, kNonNegative, "exponent of the outcome 1"},
                  {"clip", 0.05, {0, 1, false, true}, "probability below which a negative costs nothing"},
                  {"epsilon", 1e-8, {0, 1, false, true}, "floor of the arguments of the logarithms"},
-                 Flag("detach_focal", false, "whether the gradient holds the focal factors constant")},
+                 Flag("detach_focal", false, "whether the gradient holds the focal factors constant", {"true"})},
       .forms = {{InputKind::kLogits}},
       .target = kUnit,
       .examples = {{.origin = "by hand: log 2 / 2",

@@ -5,8 +5,8 @@
 //   slope     = (1 - t) s(x) - w t s(-x)                   s(x) - t without its cancellation at confident predictions
 //   curvature = (1 - t + w t) s(x) s(-x)
 // From a probability p:
-//   value = -(t log p + (1 - t) log(1 - p))     0 log 0 = 0
-//   slope = (1 - t)/(1 - p) - t/p,   curvature = (1 - t)/(1 - p)^2 + t/p^2
+//   value = -(w t log p + (1 - t) log(1 - p))     0 log 0 = 0
+//   slope = (1 - t)/(1 - p) - w t/p,   curvature = (1 - t)/(1 - p)^2 + w t/p^2
 //
 // Source: Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.2.2.2.
 
@@ -46,8 +46,7 @@ struct BinaryCrossentropy {
       .notes =
           "Natural logarithm. KERAS_CLIP clips p to [1e-7, 1 - 1e-7] in the dtype of y_pred and gives gradient 0 "
           "outside; TORCH_LOG_CLAMP clamps the logarithm at -100 and divides the gradient by max(p (1 - p), 1e-12). "
-          "An item whose probability is outside [0, 1] is NaN, clipped or not. pos_weight multiplies the term of t; "
-          "LOGITS only.",
+          "An item whose probability is outside [0, 1] is NaN, clipped or not. pos_weight multiplies the term of t.",
       .peers =
           "Keras: probabilities by default, clipped; averages over the last axis; its NumPy backend takes the sigmoid "
           "and clips even from logits. PyTorch: BCELoss clamps the logarithm at -100 and refuses probabilities "
@@ -64,7 +63,8 @@ struct BinaryCrossentropy {
                   .shape = "C",
                   .optional = true,
                   .fallback = 1,
-                  .summary = "multiplies the term of t, by class or one for all; LOGITS only"}},
+                  .summary =
+                      "multiplies the term of t, by class or one for all; BCEWithLogitsLoss has it, BCELoss does not"}},
       .target = kUnit,
       .examples = {{.origin = "Keras docstring of BinaryCrossentropy, logits",
                     .target = {0, 1, 0, 0},
@@ -104,18 +104,19 @@ struct BinaryCrossentropy {
   static constexpr bool kNative = true;
 
   template <Form kForm, class D, class V>
-  HWY_INLINE Local<V> Of(D d, V prediction, V target, [[maybe_unused]] V pos_weight) const {
+  HWY_INLINE Local<V> Of(D d, V prediction, V target, V pos_weight) const {
+    const V yes = hn::Mul(pos_weight, target), no = hn::Sub(C(d, 1.0), target);
     if constexpr (kForm.input_kind == InputKind::kLogits) {
-      return FromLogit(d, prediction, hn::Mul(pos_weight, target), hn::Sub(C(d, 1.0), target));
+      return FromLogit(d, prediction, yes, no);
     } else if constexpr (kForm.clip_policy == ClipPolicy::kKeras) {
       const V clipped = hn::Clamp(prediction, ClipLow(d), ClipHigh(d));
-      const Local<V> inside = FromProbability(d, clipped, target);
+      const Local<V> inside = FromProbability(d, clipped, yes, no);
       const auto live = hn::Eq(clipped, prediction);
       return {inside.value, {hn::IfThenElseZero(live, inside.slope[0])}, hn::IfThenElseZero(live, inside.curvature)};
     } else if constexpr (kForm.clip_policy == ClipPolicy::kTorchLogClamp) {
-      return FromProbabilityLogClamp(d, prediction, target);
+      return FromProbabilityLogClamp(d, prediction, target, yes, no);
     } else {
-      return FromProbability(d, hn::Abs(prediction), target);  // Abs: -0 is the probability 0
+      return FromProbability(d, hn::Abs(prediction), yes, no);  // Abs: -0 is the probability 0
     }
   }
 
@@ -138,14 +139,13 @@ struct BinaryCrossentropy {
   }
 
   template <class D, class V>
-  static HWY_INLINE Local<V> FromProbability(D d, V p, V t) {
+  static HWY_INLINE Local<V> FromProbability(D d, V p, V yes, V no) {
     const V zero = hn::Zero(d), one = C(d, 1.0);
-    const V no = hn::Sub(one, t);
-    const auto any_yes = hn::Ne(t, zero);
+    const auto any_yes = hn::Ne(yes, zero);
     const auto any_no = hn::Ne(no, zero);
-    const V yes_value = hn::IfThenElseZero(any_yes, hn::Mul(t, LogOf(d, p)));
+    const V yes_value = hn::IfThenElseZero(any_yes, hn::Mul(yes, LogOf(d, p)));
     const V no_value = hn::IfThenElseZero(any_no, hn::Mul(no, LogOfComplement(d, p)));
-    const V yes_slope = hn::IfThenElseZero(any_yes, hn::Div(t, p));
+    const V yes_slope = hn::IfThenElseZero(any_yes, hn::Div(yes, p));
     const V no_slope = hn::IfThenElseZero(any_no, hn::Div(no, hn::Sub(one, p)));
     const V yes_bend = hn::IfThenElseZero(any_yes, hn::Div(yes_slope, p));
     const V no_bend = hn::IfThenElseZero(any_no, hn::Div(no_slope, hn::Sub(one, p)));
@@ -153,18 +153,21 @@ struct BinaryCrossentropy {
   }
 
   template <class D, class V>
-  static HWY_INLINE Local<V> FromProbabilityLogClamp(D d, V p, V t) {
+  static HWY_INLINE Local<V> FromProbabilityLogClamp(D d, V p, V t, V yes, V no) {
     const V one = C(d, 1.0), floor = C(d, -100.0);
-    const V yes_value = hn::Mul(t, hn::Max(LogOf(d, p), floor));
-    const V no_value = hn::Mul(hn::Sub(one, t), hn::Max(LogOfComplement(d, p), floor));
+    const V yes_value = hn::Mul(yes, hn::Max(LogOf(d, p), floor));
+    const V no_value = hn::Mul(no, hn::Max(LogOfComplement(d, p), floor));
     const V q = hn::Sub(one, p);
     const V product = hn::Mul(p, q), floor_of_product = C(d, 1e-12);
     const V spread = hn::Max(product, floor_of_product);
-    // The derivative of the slope: 1/spread on the floor.
-    const V bend = hn::Add(hn::Div(hn::Div(t, p), p), hn::Div(hn::Div(hn::Sub(one, t), q), q));
+    const V weighted = hn::Sub(hn::Mul(no, p), hn::Mul(yes, q));  // p - t where pos_weight is 1
+    const V pull = hn::IfThenElse(hn::Eq(yes, t), hn::Sub(p, t), weighted);
+    // The derivative of the slope: that of the numerator alone on the floor.
+    const V bend = hn::Add(hn::Div(hn::Div(yes, p), p), hn::Div(hn::Div(no, q), q));
+    const V bend_on_floor = hn::Div(hn::Add(no, yes), spread);
     return {hn::Sub(hn::Zero(d), hn::Add(yes_value, no_value)),
-            {hn::Div(hn::Sub(p, t), spread)},
-            hn::IfThenElse(hn::Lt(product, floor_of_product), hn::Div(one, spread), bend)};
+            {hn::Div(pull, spread)},
+            hn::IfThenElse(hn::Lt(product, floor_of_product), bend_on_floor, bend)};
   }
 };
 

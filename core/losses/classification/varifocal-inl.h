@@ -39,7 +39,7 @@ struct Varifocal {
           "no such loss.",
       .params = {{"alpha", 0.75, kNonNegative, "weight of the outcome 0"},
                  {"gamma", 2.0, kNonNegative, "how fast easy negatives are forgotten"},
-                 Flag("detach_weight", false, "whether the gradient holds the weight constant")},
+                 Flag("detach_weight", false, "whether the gradient holds the weight constant", {"true"})},
       .forms = {{InputKind::kLogits}},
       .target = kUnit,
       .examples = {{.origin = "by hand: log 2 / 2",

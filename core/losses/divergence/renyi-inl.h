@@ -93,7 +93,7 @@ struct Renyi {
     const Pair masses = Plus(mass.Total(), rest.Total());
     if (a == 0) {
       value = masses.hi + (masses.lo + divergence.Total());
-      log_sum = LogScalar1(mass.Total().value());
+      log_sum = 0;
     } else if (hn::AllTrue(d, all_close)) {
       const Pair excess = Plus(mass.Total(), {-1, 0});
       const double total = excess.hi + (excess.lo + (a * masses.value() + moved.Total()));

@@ -27,7 +27,7 @@ namespace HWY_NAMESPACE {
 struct GaussianNll {
   static constexpr Contract kContract = {
       .name = "gaussian_nll",
-      .aliases = {{"GaussianNLLLoss"}, {"gaussian_nll_loss"}},
+      .aliases = {{"GaussianNLLLoss"}},
       .summary = "a mean and its variance, both predicted",
       .use = "Regression that also says how sure it is: the variance of each prediction is learned with its mean.",
       .formula = "(log v + (p - t)^2/v)/2, v = max(variance, epsilon); full adds log(2 pi)/2",

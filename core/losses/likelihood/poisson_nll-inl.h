@@ -24,7 +24,7 @@ namespace HWY_NAMESPACE {
 struct PoissonNll {
   static constexpr Contract kContract = {
       .name = "poisson_nll",
-      .aliases = {{"PoissonNLLLoss"}, {"poisson_nll_loss"}},
+      .aliases = {{"PoissonNLLLoss"}},
       .summary = "counts whose rate, or its logarithm, is predicted",
       .use = "Regression of counts, with the logarithm as link by default: any real prediction is a rate.",
       .formula =

@@ -29,14 +29,16 @@ struct MulticlassSparsemax {
   static constexpr Contract kContract = {
       .name = "multiclass_sparsemax",
       .family = Family::kRow,
-      .aliases = {{"multiclass_sparsemax_loss"}, {"SparsemaxLoss"}},
+      .aliases = {{"multiclass_sparsemax_loss"}},
       .summary = "a softmax cross-entropy that is exactly 0 from a margin on",
       .use = "Classification by logits, with probabilities of which many are exactly 0.",
       .formula = "sum_c p_c (s_c - s_y) + (1 - sum p^2)/2, p = sparsemax(s)",
       .gradient = "sparsemax(s) - onehot(y)",
       .tex = R"(\sum_c p_c (s_c - s_y) + \tfrac12 \bigl(1 - \lVert p \rVert^2\bigr),\ p = \operatorname{sparsemax}(s))",
       .source = "Martins and Astudillo 2016, From Softmax to Sparsemax, ICML",
-      .peers = "optax multiclass_sparsemax_loss; TensorFlow Addons SparsemaxLoss, which takes one-hot targets.",
+      .peers =
+          "optax multiclass_sparsemax_loss; TensorFlow Addons SparsemaxLoss, which takes one-hot targets (that name is "
+          "the binary sparsemax of optax here).",
       .kinks_note = "none in the gradient; its derivative jumps where a class enters the support",
       .forms = {{InputKind::kLogits}},
       .inputs = {{.name = "y_pred", .shape = "... C", .differentiable = true},

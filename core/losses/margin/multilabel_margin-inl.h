@@ -26,7 +26,7 @@ struct MultilabelMargin {
   static constexpr Contract kContract = {
       .name = "multilabel_margin",
       .family = Family::kRow,
-      .aliases = {{"MultiLabelMarginLoss"}, {"multilabel_margin_loss"}},
+      .aliases = {{"MultiLabelMarginLoss"}},
       .summary = "every class of the item is to stay ahead of every other class by 1",
       .use = "Classification by scores where an item has several labels.",
       .formula = "1/C sum over labels j and classes i that are none of max(1 - (x_j - x_i), 0)",

@@ -54,9 +54,10 @@ struct TripletMargin {
                  {"epsilon", 1e-6, kNonNegative, "added to every difference; cosine: floor of the norms"},
                  Flag("swap", false, "the negative may be measured from the positive"),
                  Choice("distance", {"lp", "squared", "cosine"}, 0, "how far two embeddings are apart")},
-      .inputs = {{.name = "anchor", .shape = "... C", .differentiable = true},
-                 {.name = "positive", .shape = "... C", .differentiable = true, .summary = "of the anchor's class"},
-                 {.name = "negative", .shape = "... C", .differentiable = true, .summary = "of another class"}},
+      .inputs =
+          {{.name = "anchor", .shape = "... C", .differentiable = true, .summary = "the embedding that is compared"},
+           {.name = "positive", .shape = "... C", .differentiable = true, .summary = "of the anchor's class"},
+           {.name = "negative", .shape = "... C", .differentiable = true, .summary = "of another class"}},
       .examples = {{.origin = "by hand: 5 - 1 + 1",
                     .target = {},
                     .prediction = {0, 0},

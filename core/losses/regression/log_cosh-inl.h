@@ -46,6 +46,7 @@ struct LogCosh {
                     .digits = 7}},
       .f32 = {.value_ulp = 3, .slope_ulp = 4},
       .f64 = {.value_ulp = 3, .slope_ulp = 4},
+      .tolerance_note = "a logarithm and a difference, each rounded",
       .conventions = {{.convention = Convention::kKeras}, {.convention = Convention::kOptax}},
       .curvature = true,
   };

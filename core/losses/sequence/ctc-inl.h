@@ -27,7 +27,7 @@ struct Ctc {
   static constexpr Contract kContract = {
       .name = "ctc",
       .family = Family::kSequence,
-      .aliases = {{"CTCLoss", InputKind::kLogProbabilities}, {"ctc_loss"}, {"connectionist_temporal_classification"}},
+      .aliases = {{"CTCLoss"}, {"connectionist_temporal_classification"}},
       .summary = "the labels in their order, wherever and however long they are heard",
       .use =
           "Speech and handwriting, where the labels come without their places in time. It sums over all alignments of "
@@ -61,8 +61,10 @@ struct Ctc {
                   .domain = {-1, 2147483647},
                   .summary = "class of the blank; -1 is the last"},
                  Choice("infeasible", {"inf", "zero"}, 0, "value of an item that no path fits"),
-                 Choice("gradient", {"true", "torch"}, 0,
-                        "torch: log-probabilities get the gradient of the logits they are the log-softmax of"),
+                 {.name = "gradient",
+                  .summary = "torch: log-probabilities get the gradient of the logits they are the log-softmax of",
+                  .choices = {"true", "torch"},
+                  .detached = {"torch"}},
                  Choice("normalize", {"none", "target_length"}, 0,
                         "target_length: value and gradient are divided by the label length, at least 1")},
       .forms = {{InputKind::kLogits},

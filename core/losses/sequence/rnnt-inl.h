@@ -29,10 +29,7 @@ struct Rnnt {
   static constexpr Contract kContract = {
       .name = "rnnt",
       .family = Family::kSequence,
-      .aliases = {{"rnnt_loss", InputKind::kLogits},
-                  {"RNNTLoss", InputKind::kLogits},
-                  {"transducer"},
-                  {"rnn_transducer"}},
+      .aliases = {{"RNNTLoss", InputKind::kLogits}, {"transducer"}, {"rnn_transducer"}},
       .summary = "the labels in their order between any number of blanks",
       .use =
           "Speech recognition with a prediction network: y_pred is its joint output for every frame and every number "

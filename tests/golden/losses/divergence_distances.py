@@ -62,7 +62,7 @@ def overlap(c, ps, ts):
             return mpf(0) if c.alpha < 1 else mp.inf
         return t**c.alpha * p ** (1 - c.alpha)
 
-    return sum(term(p, t) for p, t in zip(ps, ts)) if c.alpha != 1 else sum(ts)
+    return sum(term(p, t) for p, t in zip(ps, ts)) if c.alpha != 1 else mpf(1)
 
 
 @renyi.slope

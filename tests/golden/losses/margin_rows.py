@@ -130,7 +130,8 @@ def _(T, rng):
     yield case("labels -1 and 1", y_pred=[[T.round(a) for a in bells(rng, 4)]], y_true=[[-1, 1, -1, -1]])
 
 
-categorical_hinge.published("Keras documentation", ["1.2", "1.6"], y_pred=[[0.6, 0.4], [0.4, 0.6]], y_true=[[0, 1], [0, 0]])
+KERAS = "Keras documentation"
+categorical_hinge.published(KERAS, ["1.2", "1.6"], y_pred=[[0.6, 0.4], [0.4, 0.6]], y_true=[[0, 1], [0, 0]])
 
 
 @loss("multilabel_soft_margin")
@@ -159,7 +160,8 @@ def _(T, rng):
     for row in ([0.0, 0.0], [88.0, -104.0], [710.0, -745.0], [1000.0, 1000.0], [1e30, 1.0], [T.min_subnormal, 0.0]):
         yield case("extremes", kind="LOGITS", y_pred=[row], y_true=[[1.0, 0.0]])
         yield case("extremes", kind="LOGITS", y_pred=[row], y_true=[[0.0, 1.0]])
-    yield case("two items", kind="LOGITS", y_pred=[[1.0, 2.0], [-0.5, 3.0]], y_true=[[1, 0], [1, 1]], class_weight=[2, 0.5])
+    x, t = [[1.0, 2.0], [-0.5, 3.0]], [[1, 0], [1, 1]]
+    yield case("two items", kind="LOGITS", y_pred=x, y_true=t, class_weight=[2, 0.5])
 
 
 def projection(s):

@@ -66,7 +66,8 @@ def ranking_softmax(c):
 @ranking_softmax.cases
 def _(T, rng):
     yield from ranking_cases(T, rng)
-    yield case("seven entries, two of a kind", kind="LOGITS", y_pred=[[2, 2, 1, 0, -1, -1, 3]], y_true=[[1, 0, 0, 2, 0, 1, 0]])
+    s, y = [2, 2, 1, 0, -1, -1, 3], [1, 0, 0, 2, 0, 1, 0]
+    yield case("seven entries, two of a kind", kind="LOGITS", y_pred=[s], y_true=[y])
 
 
 OPTAX = "tests of optax"

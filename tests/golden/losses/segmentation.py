@@ -86,7 +86,9 @@ def defined_at_nothing(a_loss, value):
 
 defined_at_nothing(dice, 1)
 KERAS = "Keras documentation"
-DICE = {"y_pred": [[0.0, 0.4, 0.0, 0.0]], "y_true": [[1.0, 1.0, 0.0, 0.0]]}
+PREDICTED, TRUE = [[0, 1, 0, 1], [0.4, 0, 0, 0.9]], [[1, 1, 0, 0], [1, 1, 0, 0]]
+dice.published(KERAS, ["0.5", "0.7575757"], y_pred=PREDICTED, y_true=TRUE)
+dice.published(KERAS, "0.6164384", y_pred=[sum(PREDICTED, [])], y_true=[sum(TRUE, [])])
 
 
 def tversky_index(c, p, t):
@@ -104,7 +106,8 @@ def tversky(c):
     return [1 - tversky_index(c, p, t) for p, t in zip(c.y_pred, c.y_true)]
 
 
-tversky.cases(lambda T, rng: region_cases(T, "tversky", [{}, {"alpha": 0.3, "beta": 0.7}, {"alpha": 1, "beta": 0.25, **SMOOTHED}]))
+WEIGHTED = [{"alpha": 0.3, "beta": 0.7}, {"alpha": 1, "beta": 0.25, **SMOOTHED}]
+tversky.cases(lambda T, rng: region_cases(T, "tversky", [{}, *WEIGHTED]))
 
 
 @loss("focal_tversky", params={"gamma": 0.75, **TVERSKY})
@@ -230,7 +233,8 @@ def _(T, rng):
     for k in (2, 3, 5, 8, 12):
         for scale in (0.1, 1, 10):
             for share in (0.5, 0.2):
-                yield one(f"random, scale {scale:g}", [scale * a for a in bells(rng, k)], [float(rng.random() < share) for _ in range(k)])
+                x, t = [scale * a for a in bells(rng, k)], [float(rng.random() < share) for _ in range(k)]
+                yield one(f"random, scale {scale:g}", x, t)
 
 
 @loss("lovasz_softmax", integers=("y_true",))
