@@ -53,10 +53,7 @@ struct Circle {
       .kinks_note = "x_i.x_j = 1, and where a weight reaches 0: the kink policy",
       .params = {{"gamma", 80, kPositive, "scale"},
                  {"margin", .4, kReal, "relaxation"},
-                 {.name = "detach",
-                  .summary = "the weights are constants in the gradient",
-                  .choices = {"false", "true"},
-                  .detached = {"true"}},
+                 Flag("detach", false, "the weights are constants in the gradient", {"true"}),
                  Flag("remove_diagonal", true, "an embedding is not its own positive")},
       .inputs =
           {{.name = "y_pred", .shape = "N D", .differentiable = true},
