@@ -57,8 +57,8 @@ TEST(Client, SendsWhatTheCallSays) {
                             .divisor = Divisor::kWeightSum,
                             .normalizer = 8.0,
                             .clip_policy = ClipPolicy::kKeras,
-                            .non_finite_policy = NonFinitePolicy::kError,
-                            .empty_policy = EmptyPolicy::kNan}};
+                            .empty_policy = EmptyPolicy::kNan,
+                            .non_finite_policy = NonFinitePolicy::kError}};
   const auto result = MakeClient(server.address()).Evaluate(call);
   ASSERT_TRUE(result.ok()) << result.status();
 

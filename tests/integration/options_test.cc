@@ -55,7 +55,7 @@ std::vector<double> Numbers(const v1::Tensor& tensor) {
 MATCHER(Near, "") {
   const auto [given, expected] = arg;
   return given == expected || (std::isnan(given) && std::isnan(expected)) ||
-         std::abs(given - expected) <= 1e-6 * (1 + std::abs(expected));
+         std::abs(given - expected) <= 2e-6 * (1 + std::abs(expected));
 }
 
 std::string Doubles(const std::string& values) { return R"({"doubles": {"values": [)" + values + "]}}"; }
@@ -114,7 +114,7 @@ const Row kRows[] = {
              Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0")),
      .per_item = {1, 0, 1, 0}},
     {.name = "Keras weighs rows (docstring of MeanSquaredError, sample_weight = [.7, .3])",
-     .json = R"("loss": "mse", "options": {"convention": "KERAS"}, "sample_weight": )" + Doubles(".7, .3") +
+     .json = R"("loss": "mse", "options": {"convention": "KERAS"}, "sample_weight": )" + Doubles("0.7, 0.3") +
              Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0")),
      .value = .25},
     {.name = "Keras takes probabilities where nothing is said (docstring of BinaryCrossentropy)",
@@ -274,8 +274,11 @@ TEST_F(OptionsTest, AnswerWhatTheirSourceSays) {
     const std::string json = "{" + row.json + "}";
     v1::GradientResponse response;
     const auto status = Gradient(FromJson<v1::GradientRequest>(json), &response);
-    ASSERT_TRUE(status.ok()) << status.error_message() << "\n" << json;
-    if (row.value) EXPECT_THAT(std::tuple(response.value(), *row.value), Near());
+    EXPECT_TRUE(status.ok()) << status.error_message() << "\n" << json;
+    if (!status.ok()) continue;
+    if (row.value) {
+      EXPECT_THAT(std::tuple(response.value(), *row.value), Near());
+    }
     if (!row.per_item.empty()) {
       EXPECT_FALSE(response.has_value());
       EXPECT_THAT(Numbers(response.per_item()), Pointwise(Near(), row.per_item));
@@ -284,7 +287,9 @@ TEST_F(OptionsTest, AnswerWhatTheirSourceSays) {
       ASSERT_TRUE(response.gradients().contains(name)) << name;
       EXPECT_THAT(Numbers(response.gradients().at(name)), Pointwise(Near(), expected)) << name;
     }
-    if (!row.gradients.empty()) EXPECT_EQ(response.gradients().size(), row.gradients.size());
+    if (!row.gradients.empty()) {
+      EXPECT_EQ(response.gradients().size(), row.gradients.size());
+    }
     EXPECT_EQ(response.hessian_diagonals().size(), row.hessian.empty() ? 0u : 1u);
     if (!row.hessian.empty()) {
       EXPECT_THAT(Numbers(response.hessian_diagonals().at("y_pred")), Pointwise(Near(), row.hessian));

@@ -65,7 +65,7 @@ v1::GradientResponse Answer(size_t count, Reduction reduction, bool gradient) {
   const auto problem = MakeProblem(std::move(request));
   EXPECT_TRUE(problem.ok()) << problem.status();
 
-  Result result{.value = std::nullopt, .sum = 6, .divisor = 2, .valid_count = 3, .weight_sum = 1.5};
+  Result result{.value = std::nullopt, .sum = 6, .divisor = 2, .valid_count = 3, .weight_sum = 1.5, .extra = {}};
   if (reduction != Reduction::kNone) result.value = 3;
   const OutputSlices slices(*problem);
   EXPECT_EQ(OutputBytes(*problem), slices.per_item.size() + slices.gradients[0].size());
@@ -152,7 +152,9 @@ TEST(ToDescription, ExamplesHaveShapesThatFit) {
     for (const v1::Example& example : response.examples()) {
       SCOPED_TRACE(response.loss().name() + ": " + example.ShortDebugString());
       EXPECT_EQ(count(example.shape()), example.y_pred_size());
-      if (example.y_true_size() > 0) EXPECT_EQ(count(example.y_true_shape()), example.y_true_size());
+      if (example.y_true_size() > 0) {
+        EXPECT_EQ(count(example.y_true_shape()), example.y_true_size());
+      }
       for (const v1::Values& other : example.others()) EXPECT_EQ(count(other.shape()), other.values_size());
     }
   }

@@ -36,8 +36,8 @@ struct GeneralizedDice {
           "sum_c omega_c v_c/sum omega, omega_c = 1/((sum t)^2 + epsilon), v_c = 1 - (sum p t + smooth)/((sum p + sum "
           "t)/2 + smooth); pooled: the sums weighed by omega, then one ratio",
       .gradient = "omega_c/sum omega (1 - v_c - 2 t)/(sum p + sum t + 2 smooth); omega is constant",
-      .tex =
-          R"(\sum_c \frac{\omega_c}{\sum_k \omega_k} \Bigl(1 - \frac{2 I_c + 2 s}{P_c + T_c + 2 s}\Bigr),\ \omega_c = \frac1{T_c^2 + \epsilon})",
+      .tex = R"(\sum_c \frac{\omega_c}{\sum_k \omega_k})"
+             R"( \Bigl(1 - \frac{2 I_c + 2 s}{P_c + T_c + 2 s}\Bigr),\ \omega_c = \frac1{T_c^2 + \epsilon})",
       .source =
           "Sudre et al. 2017, Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced "
           "Segmentations, DLMIA",

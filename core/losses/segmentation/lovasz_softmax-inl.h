@@ -31,8 +31,8 @@ struct LovaszSoftmax {
           "the mean over classes c that occur of sum_r |[y_r = c] - p_rc| w_rc, w_rc what the Jaccard loss of class c "
           "gains with r when mistakes are added from the largest down",
       .gradient = "w_rc for the classes r is not of and -w_rc for its own, by the number of classes that occur",
-      .tex =
-          R"(\frac1{|\mathcal C|} \sum_{c \in \mathcal C} \overline{\Delta_{J_c}}\bigl(\lvert [y = c] - p_c \rvert\bigr))",
+      .tex = R"(\frac1{|\mathcal C|} \sum_{c \in \mathcal C})"
+             R"( \overline{\Delta_{J_c}}\bigl(\lvert [y = c] - p_c \rvert\bigr))",
       .source = "Berman, Triki and Blaschko 2018, The Lovasz-Softmax Loss, CVPR",
       .notes =
           "The last axis of y_pred holds the classes, y_true their indices. Classes that do not occur in the item take "
