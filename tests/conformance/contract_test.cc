@@ -104,7 +104,9 @@ TEST(Contract, ParametersAreSane) {
       EXPECT_TRUE(param.domain.Contains(param.fallback));
       const std::set<std::string_view> words(param.choices.begin(), param.choices.end());
       EXPECT_EQ(words.size(), param.choices.size());
-      if (param.is_choice()) EXPECT_LT(param.fallback, static_cast<double>(param.choices.size()));
+      if (param.is_choice()) {
+        EXPECT_LT(param.fallback, static_cast<double>(param.choices.size()));
+      }
       for (const std::string_view word : param.detached) EXPECT_TRUE(words.contains(word)) << word;
     }
     if (contract.label_encoding.empty()) return;
@@ -124,7 +126,9 @@ TEST(Contract, InputsAreConsistent) {
       SCOPED_TRACE(input.name);
       const bool shared = !input.shape.starts_with("...");
       EXPECT_TRUE(names.insert(input.name).second);
-      if (input.name != "y_pred" && input.name != "y_true") EXPECT_FALSE(input.summary.empty());
+      if (input.name != "y_pred" && input.name != "y_true") {
+        EXPECT_FALSE(input.summary.empty());
+      }
       EXPECT_FALSE(input.differentiable && shared && !batch) << "a shared input's slope would be a sum over items";
       EXPECT_FALSE(!shared && batch) << "a batch loss has no items outside it";
       EXPECT_FALSE(input.differentiable && input.content != Content::kNumbers);
@@ -136,8 +140,12 @@ TEST(Contract, InputsAreConsistent) {
     }
     const Input& first = contract.inputs[0];
     EXPECT_TRUE(first.differentiable && !first.optional && first.content == Content::kNumbers);
-    if (contract.family == Family::kRow) EXPECT_EQ(AxesOf(first).size(), 1u) << "a row is the last axis";
-    if (contract.family == Family::kElementwise) EXPECT_EQ(first.shape, "...");
+    if (contract.family == Family::kRow) {
+      EXPECT_EQ(AxesOf(first).size(), 1u) << "a row is the last axis";
+    }
+    if (contract.family == Family::kElementwise) {
+      EXPECT_EQ(first.shape, "...");
+    }
     const size_t y_true = contract.InputIndex("y_true");
     const bool targets = y_true < contract.inputs.size();
     if (contract.class_weights && targets && contract.inputs[y_true].content != Content::kNumbers) {
@@ -152,7 +160,9 @@ TEST(Contract, AWindowOnAnotherLossLeadsToOne) {
   ForEachContract([](const Contract& contract) {
     const size_t y_true = contract.InputIndex("y_true");
     const bool indexed = y_true < contract.inputs.size() && contract.inputs[y_true].content == Content::kIndex;
-    if (contract.smoothing == Smoothing::kClasses) EXPECT_EQ(indexed, !contract.dense_twin.empty());
+    if (contract.smoothing == Smoothing::kClasses) {
+      EXPECT_EQ(indexed, !contract.dense_twin.empty());
+    }
     if (contract.dense_twin.empty()) return;
     const absl::StatusOr<ResolvedLoss> twin = FindLoss(contract.dense_twin);
     ASSERT_TRUE(twin.ok()) << contract.dense_twin;

@@ -227,7 +227,7 @@ TEST(Options, KinksAndDivisors) {
   // The test of optax for ntxent: the mean over four pairs.
   const Bits pairs = Answered(Ask("ntxent")
                                   .Pred({4, 2}, {-1.9540, 1.0780, .2380, -.5703, 1.8745, -.0195, -.6719, -1.9210})
-                                  .True({4}, {0, 0, 1, 1})
+                                  .Labels({4}, {0, 0, 1, 1})
                                   .With([](Options& o) { o.divisor = Divisor::kTerms; }));
   EXPECT_EQ(pairs.result.divisor, 4);
   EXPECT_NEAR(*pairs.result.value, 14.01032, 1e-5);

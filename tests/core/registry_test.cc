@@ -30,6 +30,15 @@ TEST(Registry, FindsLossesUnderTheNamesOfTheirPeers) {
       {"sigmoid_binary_cross_entropy", "binary_crossentropy", InputKind::kLogits},
       {"softmax_cross_entropy", "categorical_crossentropy", InputKind::kLogits},
       {"softmax_cross_entropy_with_integer_labels", "sparse_categorical_crossentropy", InputKind::kLogits},
+      {"KLDivLoss", "kl_divergence", InputKind::kLogProbabilities},
+      {"kullback_leibler_divergence", "kl_divergence", InputKind::kUnspecified},
+      {"NLLLoss", "nll", InputKind::kUnspecified},
+      {"GaussianNLLLoss", "gaussian_nll", InputKind::kUnspecified},
+      {"TripletMarginLoss", "triplet_margin", InputKind::kUnspecified},
+      {"MultiLabelSoftMarginLoss", "multilabel_soft_margin", InputKind::kUnspecified},
+      {"sigmoid_focal_loss", "binary_focal_crossentropy", InputKind::kLogits},
+      {"quantile", "pinball", InputKind::kUnspecified},
+      {"MAPE", "mean_absolute_percentage_error", InputKind::kUnspecified},
       {"sparse_categorical_crossentropy", "sparse_categorical_crossentropy", InputKind::kUnspecified},
   };
   for (const Case& c : cases) {
@@ -48,7 +57,7 @@ TEST(Registry, SuggestsNearNamesForAnUnknownLoss) {
   const Case cases[] = {
       {"hubber", "did you mean huber?"},
       {"mean_square_error", "mean_squared_error"},
-      {"crossentropy", "categorical_crossentropy"},
+      {"crossentropies", "cross_entropy"},
       {"logcos", "log_cosh"},
       {"qqqqqqqqqq", "see ListLosses"},
       {std::string(100000, 'x'), "see ListLosses"},

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -93,16 +94,16 @@ struct Delivery {
   size_t most = 0, skew = 1;
 };
 
-// A request and the bytes that it borrows.
+// A request and the bytes that it borrows; copies share them.
 struct Call {
   Request request;
-  std::vector<Bytes> bytes;
+  std::vector<std::shared_ptr<const Bytes>> bytes;
 
   // Sends a tensor under the name of an input, or of a field of the request.
   void Send(std::string_view name, DType dtype, Shape shape, const std::vector<std::byte>& data,
             Delivery delivery = {}) {
-    bytes.emplace_back(data, delivery.most, bytes.size() + 1, delivery.skew);
-    TensorView view = View(dtype, std::move(shape), bytes.back());
+    bytes.push_back(std::make_shared<const Bytes>(data, delivery.most, bytes.size() + 1, delivery.skew));
+    TensorView view = View(dtype, std::move(shape), *bytes.back());
     const std::pair<std::string_view, std::optional<TensorView>*> fields[] = {
         {"y_pred", &request.y_pred},
         {"y_true", &request.y_true},
@@ -129,7 +130,6 @@ struct Call {
 inline Call MakeCall(const Contract& contract, const Form& form, DType dtype, const Tensors& tensors,
                      Delivery delivery = {}) {
   Call call;
-  call.bytes.reserve(tensors.size());
   call.request.loss = contract.name;
   call.request.options.input_kind = form.input_kind;
   call.request.options.clip_policy = form.clip_policy;

@@ -97,8 +97,11 @@ class Scene {
 
   template <class Values>
   std::vector<double> Cut(const Values& values) const {
-    std::vector<double> cut(values.begin(), values.end());
-    if (elementwise_ && !cut.empty()) cut.resize(1);
+    std::vector<double> cut;
+    for (const double value : values) {
+      cut.push_back(value);
+      if (elementwise_) break;
+    }
     return cut;
   }
 

@@ -31,6 +31,12 @@ def softmax(row):
     return [a / sum(e) for a in e]
 
 
+def settled(value):
+    """Without its last digits: the logarithm of one path is an exact sum, which may lie half-way between two doubles."""
+    with mp.workdps(mp.dps - 20):
+        return +value
+
+
 def exponentials(row):
     return [mpf(0) if x == -mp.inf else mp.exp(x) for x in row]
 
@@ -62,7 +68,7 @@ def ctc(c):
         if z == 0:
             values.append(mpf(0) if c.infeasible == "zero" else mp.inf)
         else:
-            values.append(-log(z) / (max(len(labels), 1) if c.normalize == "target_length" else 1))
+            values.append(settled(-log(z) / (max(len(labels), 1) if c.normalize == "target_length" else 1)))
     return values
 
 
@@ -211,7 +217,7 @@ def ctc_batch_cost(c):
     for frames, labels in items(c):
         y = [softmax([log(p + c.epsilon) for p in row]) for row in frames]
         z = path_sum(y, labels, len(c.y_pred[0][0]) - 1)
-        values.append(mp.inf if z == 0 else -log(z))
+        values.append(mp.inf if z == 0 else settled(-log(z)))
     return values
 
 
@@ -269,7 +275,7 @@ def rnnt(c):
                 if u > 0:
                     alpha[t, u] = alpha.get((t, u), mpf(0)) + alpha[t, u - 1] * y[t][u - 1][labels[u - 1]]
         z = alpha[len(y) - 1, len(labels)] * y[-1][len(labels)][blank] if y else mpf(0)
-        values.append(mp.inf if z == 0 else -log(z))
+        values.append(mp.inf if z == 0 else settled(-log(z)))
     return values
 
 
