@@ -36,7 +36,7 @@ size_t ObjectiveBytes(const std::vector<Term>& terms, int num_threads) {
         outputs += problem.gradient_bytes(i);
         elements += problem.inputs[i].view->count();
       }
-      sums += elements * sizeof(double);
+      sums += elements * sizeof(double) + outputs;  // and what they are sent as
       most = std::max(most, outputs + elements * sizeof(double) + problem.permuted_bytes() + plan.partial_bytes +
                                 plan.workspace_bytes * std::min<size_t>(plan.num_shards, num_threads));
     }

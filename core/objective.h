@@ -36,7 +36,8 @@ struct ObjectiveResult {
   std::map<std::string, TensorGradient> gradients;  // by tensor
 };
 
-// Bytes that EvaluateObjective takes beside the tensors it reads: the accumulated gradients and those of one problem.
+// Bytes that EvaluateObjective takes beside the tensors it reads, and its answer: the accumulated gradients, in double
+// and as they are sent, and those of one problem.
 size_t ObjectiveBytes(const std::vector<Term>& terms, int num_threads);
 
 // Terms one after the other, each on all threads of the executor; the same bits whatever their number. CANCELLED as for

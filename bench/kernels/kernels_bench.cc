@@ -53,7 +53,7 @@ testing::Extent ExtentOf(const Contract& contract, bool native, size_t elements)
       extent.items = {static_cast<int64_t>(items_of(contract.inputs[0].shape == "... T C" ? 64 * 32 : 64 * 17 * 32))};
       break;
     case Family::kBatch:
-      extent.sizes = {{'N', items_of(64)}, {'D', 64}, {'H', 64}};
+      extent.sizes = {{'N', items_of(64)}, {'D', 64}, {'H', 64}, {'C', 1000}};
       break;
   }
   extent.optional = false;

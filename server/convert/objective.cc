@@ -113,7 +113,11 @@ absl::StatusOr<Term> ToRegularizerTerm(const v1::RegularizerTerm& message, const
             .tensors = {}};
   if (!std::isfinite(term.weight)) return Invalid(term.name, "weight is not finite");
   if (message.inputs().empty()) return Invalid(term.name, "inputs: empty; expected the names of tensors");
+  std::set<std::string_view> seen;  // each costs a pass, and a name is short
   for (const std::string& name : message.inputs()) {
+    if (!seen.insert(name).second) {
+      return Invalid(term.name, fmt::format("inputs: \"{}\" twice", name.substr(0, kMaxEcho)));
+    }
     Request request;
     if (auto s = ToTerm(message.regularizer(), message.params(), v1::Options(), &request); !s.ok()) {
       return InTerm(term.name, s);

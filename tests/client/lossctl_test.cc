@@ -170,11 +170,11 @@ TEST_F(Lossctl, SendsConventionsFurtherInputsAndWords) {
   const Outcome outcome =
       Call("evaluate huber" + Tensors() + inputs +
            " --convention TORCH --last_axis mean_of_last --kink_policy average --label_smoothing 0.1 --ignore_index -1"
-           " --axis 1 --params '{\"a\": 1, \"full\": true, \"side\": \"right\", \"p\": \"inf\"}'");
+           " --axis 1 --item_axes 1,-1 --params '{\"a\": 1, \"full\": true, \"side\": \"right\", \"p\": \"inf\"}'");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(evaluated.options().ShortDebugString(),
             "convention: TORCH label_smoothing: 0.1 ignore_index: -1 axis: 1 last_axis: MEAN_OF_LAST "
-            "kink_policy: AVERAGE");
+            "kink_policy: AVERAGE item_axes: 1 item_axes: -1");
   const auto& params = evaluated.params().fields();
   EXPECT_EQ(params.at("a").number_value(), 1);
   EXPECT_TRUE(params.at("full").bool_value());

@@ -171,6 +171,31 @@ TEST_F(ObjectiveTest, AnEmptyTensorHasAnEmptyGradient) {
   EXPECT_THAT(response.gradients().at("y_pred").shape(), ElementsAre(0, 3));
 }
 
+// Handed over to other threads, in several shards.
+TEST_F(ObjectiveTest, LargeTensorsGiveWhatTheLossesGiveOneByOne) {
+  constexpr size_t kCount = 100'000;
+  v1::GradientResponse mse, huber, both;
+  ASSERT_TRUE(Gradient(testing::LargeRequest<v1::GradientRequest>(kCount, "mse"), &mse).ok());
+  ASSERT_TRUE(Gradient(testing::LargeRequest<v1::GradientRequest>(kCount, "huber"), &huber).ok());
+  auto request = testing::LargeRequest<v1::GradientRequest>(kCount, "");
+  request.mutable_objective()->add_losses()->set_loss("mse");
+  v1::LossTerm* const term = request.mutable_objective()->add_losses();
+  term->set_loss("huber");
+  term->set_weight(-3);
+  const auto status = Gradient(request, &both);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(both.terms(0).value(), mse.value());
+  EXPECT_EQ(both.terms(1).value(), huber.value());
+  EXPECT_EQ(both.value(), mse.value() - 3 * huber.value());
+  const std::vector<double> a = Numbers(mse.gradients().at("y_pred")), b = Numbers(huber.gradients().at("y_pred")),
+                            sum = Numbers(both.gradients().at("y_pred"));
+  ASSERT_EQ(sum.size(), kCount);
+  size_t wrong = 0;
+  for (size_t i = 0; i < kCount; ++i) wrong += sum[i] == static_cast<float>(a[i] - 3 * b[i]) ? 0 : 1;
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_TRUE(EventuallyIdle());
+}
+
 TEST_F(ObjectiveTest, ErrorsNameTheTerm) {
   std::string many = R"({"loss": "mse"})";
   for (int i = 0; i < 64; ++i) many += R"(, {"loss": "mse"})";
@@ -209,6 +234,8 @@ TEST_F(ObjectiveTest, ErrorsNameTheTerm) {
       {regularizers(R"({"regularizer": "mse", "inputs": ["y_pred"]})"), Code::INVALID_ARGUMENT,
        "objective.mse: mse is no regulariser"},
       {regularizers(R"({"regularizer": "l3", "inputs": ["y_pred"]})"), Code::NOT_FOUND, "objective.l3: loss"},
+      {regularizers(R"({"regularizer": "l2", "inputs": ["y_pred", "y_pred"]})"), Code::INVALID_ARGUMENT,
+       "objective.l2: inputs: \"y_pred\" twice"},
   };
   for (const auto& c : kCases) {
     const std::string json =

@@ -12,6 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = [path for folder in ("core", "server", "client/cpp", "proto") for path in sorted((ROOT / folder).rglob("*"))
            if path.suffix in (".h", ".cc", ".proto", ".txt")]
 TEXT = {path: path.read_text() for path in SOURCES}
+# Huber and Poisson are authors too: what comments and strings say does not count as knowing a struct.
+CODE = {path: re.sub(r'//[^\n]*|R"\((?:.|\n)*?\)"|"(?:\\.|[^"\\\n])*"', "", text) for path, text in TEXT.items()}
 # A loss that smooths class indices says which loss reads rows: a contract may name another loss.
 CONTRACT_REFERENCE = re.compile(r'\.dense_twin = "\w+"')
 
@@ -37,7 +39,7 @@ class OneFile(unittest.TestCase):
                           if f'"{name}"' in CONTRACT_REFERENCE.sub("", text) and f'name = "{name}"' in text]
                 self.assertEqual(quoted, [own], "files that quote the name")
                 topic = own.parent / f"{own.parent.name}.cc"
-                named = [path for path, text in TEXT.items() if re.search(rf"\b{struct}\b(?!\.h)", text) and path != own]
+                named = [path for path, text in CODE.items() if re.search(rf"\b{struct}\b", text) and path != own]
                 shared = [path for path in named if path.parent == own.parent and path != topic]  # kin in one header
                 self.assertEqual([path for path in named if path not in shared], [topic], f"files that know {struct}")
                 members = re.search(r"Losses<(.*?)>", TEXT[topic], re.S).group(1)

@@ -106,6 +106,12 @@ void AddCallFlags(CLI::App* command, CallFlags* flags, const std::string& out_he
       "Class index whose items are left out");
   command->add_option_function<int64_t>(
       "--axis", [options](const int64_t& given) { options->axis = given; }, "Class axis of y_pred; default -1");
+  command
+      ->add_option_function<std::vector<int64_t>>(
+          "--item_axes", [options](const std::vector<int64_t>& given) { options->item_axes = given; },
+          "Axes of y_pred that make a region: 1,2; default all but the first")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--out", flags->out, out_help);
 }
 
