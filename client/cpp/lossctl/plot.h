@@ -1,4 +1,4 @@
-// The curve of a loss: its value and gradient while the first number of its worked example moves.
+// The curve of a loss: its value and gradient while one number of its worked example moves.
 #pragma once
 
 #include <iosfwd>
