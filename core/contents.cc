@@ -121,6 +121,12 @@ absl::Status CheckFinite(const Problem& problem) {
     if (!problem.inputs[i].view) continue;
     if (absl::Status s = CheckFiniteView(problem.contract().inputs[i].name, *problem.inputs[i].view); !s.ok()) return s;
   }
+  for (size_t c = 0; c < problem.class_weight.size(); ++c) {
+    if (!std::isfinite(problem.class_weight[c])) return error::NonFinite("class_weight", c, problem.class_weight[c]);
+  }
+  if (problem.upstream) {
+    if (absl::Status s = CheckFiniteView("upstream", *problem.upstream); !s.ok()) return s;
+  }
   if (problem.element_weight) {
     if (absl::Status s = CheckFiniteView("element_weight", *problem.element_weight); !s.ok()) return s;
   }

@@ -214,7 +214,8 @@ absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request&
                     .kink = Subgradient(options.kink_policy.value_or(*usual.kink_policy)),
                     .empty_policy = options.empty_policy.value_or(*usual.empty_policy),
                     .axis = options.axis ? options.axis : usual.axis,
-                    .whole_batch_item = of.whole_batch_item && !options.item_axes};
+                    .whole_batch_item = of.whole_batch_item && !options.item_axes,
+                    .keras_columns = convention == Convention::kKeras};
   if (absl::Status s = CheckDivisor(options, resolved.reduction); !s.ok()) return s;
   return resolved;
 }

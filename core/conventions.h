@@ -21,6 +21,7 @@ struct Resolved {
   EmptyPolicy empty_policy;
   std::optional<int64_t> axis;
   bool whole_batch_item;
+  bool keras_columns;  // class indices may come as [..., 1]
 };
 
 // INVALID_ARGUMENT: an unknown parameter, a value outside its domain, an option that makes no sense for the loss, a

@@ -208,10 +208,11 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
     return error::ShapeMismatch(input.name, view.shape(), is_first ? view.shape() : problem.inputs[0].view->shape(),
                                 Cat("expected ", Expected(pattern, items, dims)));
   };
-  // A column of one integer an item may be sent for a plain list: Keras does.
+  // A column of one integer an item may stand for a plain list: for counts always, for labels where Keras is followed.
   const size_t lead = pattern.shared ? 0 : is_first ? shape.size() - std::min(rank, shape.size()) : items->size();
-  if (!is_first && !pattern.shared && input.content == Content::kCount && shape.size() == lead + rank + 1 &&
-      shape.back() == 1) {
+  const bool column =
+      input.content == Content::kCount || (input.content == Content::kIndex && resolved.keras_columns);
+  if (!is_first && !pattern.shared && column && shape.size() == lead + rank + 1 && shape.back() == 1) {
     shape.pop_back();
   }
   const Dims before = problem.dims;

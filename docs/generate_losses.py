@@ -121,7 +121,7 @@ def params_text(params):
 
 def page(loss, server):
     name = loss["loss"]["name"]
-    out = [GITHUB_HINT, f"# {name}", "", loss["loss"]["summary"][0].upper() + loss["loss"]["summary"][1:] + ".", ""]
+    out = [GITHUB_HINT, f"# {name}", "", loss["loss"]["summary"][0].upper() + loss["loss"]["summary"][1:].rstrip(".") + ".", ""]
     if loss.get("use"):
         out += [loss["use"], ""]
     aliases = loss["loss"].get("aliases", [])
@@ -170,7 +170,7 @@ def page(loss, server):
         if loss.get("peers"):
             out += [loss["peers"], ""]
     if loss.get("kinks"):
-        out += ["## Kinks", "", loss["kinks"][0].upper() + loss["kinks"][1:] + ".", ""]
+        out += ["## Kinks", "", loss["kinks"][0].upper() + loss["kinks"][1:].rstrip(".") + ".", ""]
     if loss.get("notes"):
         out += ["## Notes", "", loss["notes"], ""]
 
@@ -194,7 +194,7 @@ def page(loss, server):
             f"{number(f32['value_ulp'])}, gradient {number(f32['gradient_ulp'])}; F64 value {number(f64['value_ulp'])}, "
             f"gradient {number(f64['gradient_ulp'])}." +
             (f" {loss['tolerance_note'][0].upper() + loss['tolerance_note'][1:]}." if loss.get("tolerance_note") else ""), "",
-            "## Source", "", loss["source"] + ".", ""]
+            "## Source", "", loss["source"].rstrip(".") + ".", ""]
     text = "\n".join(out)
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")

@@ -155,5 +155,40 @@ TEST(Equivalence, AFoldOfTheLastAxisIsAFoldByHand) {
   });
 }
 
+// Coupled items as well: a batch differentiates the weighted sum.
+TEST(Equivalence, AWeightOfAnItemIsWhatItsSlopeIsMultipliedBy) {
+  ForEachForm([](const Contract& contract, const Form& form) {
+    Rng rng(kSeed);
+    const Extent extent;
+    const Tensors tensors = DrawAnswered(rng, contract, form, extent);
+    Tensor weight{.shape = ItemShape(contract, extent), .numbers = {}};
+    weight.numbers.resize(ElementCount(weight.shape).value());
+    for (double& w : weight.numbers) w = DrawNumber(rng, {0, 2});
+    const auto answer = [&](const char* field, Reduction reduction) {
+      Call call = MakeCall(contract, form, DType::kF64, tensors);
+      if (field != nullptr) call.Send(field, DType::kF64, weight);
+      call.request.options.reduction = reduction;
+      WantAll(contract, call.request);
+      absl::StatusOr<Bits> bits = Solve(call);
+      EXPECT_TRUE(bits.ok()) << bits.status();
+      return bits.ok() ? *std::move(bits) : Bits{};
+    };
+    const Bits plain = answer(nullptr, Reduction::kNone), upstream = answer("upstream", Reduction::kNone);
+    const Bits weighted = answer("sample_weight", Reduction::kNone), sum = answer("sample_weight", Reduction::kSum);
+    EXPECT_EQ(upstream.per_item, plain.per_item) << "values are not multiplied by what is above them";
+    for (const Bits* other : {&weighted, &sum}) {
+      EXPECT_TRUE(other->gradients == upstream.gradients && other->hessian == upstream.hessian);
+    }
+    const std::vector<double> values = As<double>(plain.per_item), scaled = As<double>(weighted.per_item);
+    double total = 0, size = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_TRUE(SameBits(scaled[i], values[i] * weight.numbers[i])) << i;
+      total += scaled[i];
+      size += std::abs(scaled[i]);
+    }
+    EXPECT_NEAR(*sum.result.value, total, 1e-14 * size);
+  });
+}
+
 }  // namespace
 }  // namespace lossd::testing

@@ -22,11 +22,7 @@ class Subject {
   Subject(const Contract& contract, const Form& form, DType dtype, const Extent& extent) : contract_(contract) {
     Rng rng(kSeed);
     const Tensors tensors = DrawAnswered(rng, contract, form, extent);
-    Shape items = extent.items;
-    if (contract.family == Family::kBatch) {
-      items.clear();
-      if (contract.inputs[0].shape.starts_with("N")) items = {static_cast<int64_t>(extent.SizeOf('N'))};
-    }
+    const Shape items = ItemShape(contract, extent);
     Tensor weight{.shape = items, .numbers = std::vector<double>(ElementCount(items).value())}, mask = weight;
     for (double& w : weight.numbers) w = std::uniform_real_distribution<double>(0, 2)(rng);
     for (double& m : mask.numbers) m = rng() % 4 != 0;
@@ -95,9 +91,8 @@ TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
     const Contract& contract = *loss.contract;
     const bool rows = contract.family == Family::kRow || contract.family == Family::kRegion;
     std::vector<size_t> widths = {40};
-    if (rows) widths.push_back(3);
-    if (rows && loss.forms[0].f32 != nullptr)
-      widths.push_back(5000);  // wider than a block, in time linear in the width
+    // Rows with vector code of their own: shorter than a vector, and wider than a block, in time linear in the width.
+    if (rows && loss.forms[0].f32 != nullptr) widths.insert(widths.end(), {3, 5000});
     for (const Form& form : contract.forms) {
       for (const DType dtype : {DType::kF32, DType::kF64}) {
         for (const size_t width : widths) BitsAreTheSame(contract, form, dtype, LargeExtent(contract, width));

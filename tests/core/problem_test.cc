@@ -130,6 +130,24 @@ TEST(MakeProblem, NonFiniteInputsAreAnErrorWhereAsked) {
   }
 }
 
+TEST(MakeProblem, NonFiniteWeightsAreAnErrorWhereAsked) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Bytes items(std::vector<float>{1, 1, nan, 1}), classes(std::vector<float>{1, 1, nan});
+  for (const char* const field : {"sample_weight", "upstream", "class_weight"}) {
+    Request request = Sparse();
+    request.gradient = true;
+    request.options.reduction = Reduction::kNone;
+    const std::string name(field);
+    if (name == "sample_weight") request.sample_weight = View(DType::kF32, {4}, items);
+    if (name == "upstream") request.upstream = View(DType::kF32, {4}, items);
+    if (name == "class_weight") request.class_weight = View(DType::kF32, {3}, classes);
+    EXPECT_THAT(MakeProblem(request), IsOk());
+    request.options.non_finite_policy = NonFinitePolicy::kError;
+    EXPECT_THAT(MakeProblem(request),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr(name + ": nan at flat index 2")));
+  }
+}
+
 TEST(MakeProblem, AnAliasMayStandForTheInputKind) {
   Request request = Elementwise();
   request.loss = "BCEWithLogitsLoss";

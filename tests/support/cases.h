@@ -89,6 +89,13 @@ inline Shape ShapeOf(const Contract& contract, const Input& input, const Extent&
   return shape;
 }
 
+// The shape of the values.
+inline Shape ItemShape(const Contract& contract, const Extent& extent) {
+  if (contract.family != Family::kBatch) return extent.items;
+  if (contract.inputs[0].shape.starts_with("N")) return {static_cast<int64_t>(extent.SizeOf('N'))};
+  return {};
+}
+
 using Rng = std::mt19937_64;
 
 // Uniform, off the ends of the domain, unbounded sides cut.
