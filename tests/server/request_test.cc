@@ -172,7 +172,7 @@ TEST(ToRequest, HalfPrecisionTravelsAsRawBytes) {
     wire::Payloads payloads;
     ConvertedValues converted;
     const uint16_t values[] = {0x3c00, 0x4000};
-    v1::DType wire;
+    v1::DType wire = v1::DTYPE_UNSPECIFIED;
     ASSERT_TRUE(v1::DType_Parse(json, &wire));
     message.mutable_y_pred()->set_dtype(wire);
     message.mutable_y_pred()->add_shape(2);
