@@ -181,8 +181,8 @@ absl::Status CheckAllTaken(const Request& request, const Contract& contract) {
 }
 
 absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorView view,
-                     const std::optional<int64_t>& axis, const std::optional<RegionAxes>& region, bool is_first,
-                     Problem& problem, BoundInput& bound) {
+                     const std::optional<int64_t>& axis, bool keras_columns, const std::optional<RegionAxes>& region,
+                     bool is_first, Problem& problem, BoundInput& bound) {
   const Contract& contract = problem.contract();
   const Pattern pattern(input.shape);
   bound.shared = pattern.shared;
@@ -211,7 +211,7 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
   // A column of one integer an item may stand for a plain list: for counts always, for labels where Keras is followed.
   const size_t lead = pattern.shared ? 0 : is_first ? shape.size() - std::min(rank, shape.size()) : items->size();
   const bool column =
-      input.content == Content::kCount || (input.content == Content::kIndex && resolved.keras_columns);
+      input.content == Content::kCount || (input.content == Content::kIndex && keras_columns);
   if (!is_first && !pattern.shared && column && shape.size() == lead + rank + 1 && shape.back() == 1) {
     shape.pop_back();
   }
@@ -270,7 +270,9 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
       }
     }
     if (absl::Status s = CheckDType(input, dtype, problem.dtype); !s.ok()) return s;
-    if (absl::Status s = BindOne(input, first, *std::move(view), axis, region, i == 0, problem, bound); !s.ok()) {
+    if (absl::Status s = BindOne(input, first, *std::move(view), axis, resolved.keras_columns, region, i == 0, problem,
+                                 bound);
+        !s.ok()) {
       return s;
     }
     if (i == 0 && !first.shared && bound.width > kMaxRowWidth) return error::TooManyClasses(bound.width);
