@@ -47,8 +47,10 @@ TEST_F(PlotTest, DrawsEveryLossOfTheCatalogue) {
     EXPECT_EQ(rows.front(), "prediction,value,gradient");
     EXPECT_LT(undefined, kPoints) << "not a single point of the curve has a value\n" << outcome.out;
     const auto value = [](const std::string& row) { return row.substr(row.find(',')); };
-    EXPECT_TRUE(std::any_of(rows.begin() + 2, rows.end(), [&](const auto& row) { return value(row) != value(rows[1]); }))
-        << "a curve of a number that does not matter\n" << outcome.out;
+    EXPECT_TRUE(
+        std::any_of(rows.begin() + 2, rows.end(), [&](const auto& row) { return value(row) != value(rows[1]); }))
+        << "a curve of a number that does not matter\n"
+        << outcome.out;
   }
 }
 

@@ -100,7 +100,8 @@ class Scene {
     if (!result.ok()) return result.status();
     const auto other = result->gradients.find(first_);
     const Tensor& gradient = other == result->gradients.end() ? result->gradient : other->second;
-    if (!result->value || gradient.values<double>().size() <= moves_) return absl::InternalError("the answer is incomplete");
+    if (!result->value || gradient.values<double>().size() <= moves_)
+      return absl::InternalError("the answer is incomplete");
     return std::pair(*result->value, gradient.values<double>()[moves_]);
   }
 
@@ -177,7 +178,9 @@ void AddPlotFlags(CLI::App* command, PlotFlags* flags) {
   command->add_option("LOSS", flags->loss, "Name or alias of the loss")->required();
   CLI::Option* svg = command->add_option("--svg", flags->svg, "File to draw to instead of the terminal");
   command->add_flag("--csv", flags->csv, "Print the numbers: prediction, value, gradient")->excludes(svg);
-  command->add_option("--points", flags->points, "Points of the curve")->check(CLI::Range(2, 2000))->capture_default_str();
+  command->add_option("--points", flags->points, "Points of the curve")
+      ->check(CLI::Range(2, 2000))
+      ->capture_default_str();
   command->add_option("--range", flags->range, "From and to, of the number that moves")->expected(2);
 }
 
@@ -194,8 +197,8 @@ absl::StatusOr<Curve> Sample(const Client& client, const v1::DescribeLossRespons
   curve.axis = loss.loss().family() == "elementwise" ? scene.first()
                : element == 0                        ? absl::StrCat("first element of ", scene.first())
                                                      : absl::StrCat("element ", element, " of ", scene.first());
-  const auto [lo, hi] = flags.range.empty() ? RangeOf(loss, example, scene.start())
-                                            : std::pair(flags.range[0], flags.range[1]);
+  const auto [lo, hi] =
+      flags.range.empty() ? RangeOf(loss, example, scene.start()) : std::pair(flags.range[0], flags.range[1]);
   for (int i = 0; i < flags.points; ++i) {
     const double x = lo + (hi - lo) * i / (flags.points - 1);
     const auto point = scene.At(client, x);
