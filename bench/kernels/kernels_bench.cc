@@ -1,8 +1,8 @@
-// Every loss of the registry, value and gradient, in process, beside memcpy of the same bytes in the same run. Inputs are
-// drawn from the contracts, as in the conformance tests.
+// Every loss of the registry, value and gradient, in process, beside memcpy of the same bytes in the same run. Inputs
+// are drawn from the contracts, as in the conformance tests.
 //
-// bytes_per_second counts what must move: every input read, the gradient written (and nothing for the value). An element
-// is one of the first input: of y_pred, for nearly all.
+// bytes_per_second counts what must move: every input read, the gradient written (and nothing for the value). An
+// element is one of the first input: of y_pred, for nearly all.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -194,7 +194,8 @@ void AddConventions(const Contract& contract, v1::DescribeLossResponse* response
     const Options usual = UsualOptions(contract, bundle);
     v1::Options* options = added->mutable_options();
     if (usual.input_kind != InputKind::kUnspecified) options->set_input_kind(ToWire(usual.input_kind));
-    if (usual.clip_policy.value_or(ClipPolicy::kNone) != ClipPolicy::kNone) options->set_clip_policy(ToWire(*usual.clip_policy));
+    if (usual.clip_policy.value_or(ClipPolicy::kNone) != ClipPolicy::kNone)
+      options->set_clip_policy(ToWire(*usual.clip_policy));
     if (usual.reduction != contract.reduction) options->set_reduction(ToWire(*usual.reduction));
     if (usual.divisor != Divisor::kCount) options->set_divisor(ToWire(*usual.divisor));
     if (usual.last_axis != LastAxis::kKeep) options->set_last_axis(ToWire(*usual.last_axis));

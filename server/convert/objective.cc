@@ -125,7 +125,8 @@ absl::StatusOr<Term> ToRegularizerTerm(const v1::RegularizerTerm& message, const
     const auto tensor_of = [&](std::string_view) { return name; };
     if (auto s = AddProblem(std::move(request), views, wanted, tensor_of, term); !s.ok()) return s;
     if (term.problems.back().contract().inputs.size() != 1) {
-      return Invalid(term.name, fmt::format("{} is no regulariser: it reads more than one tensor", message.regularizer()));
+      return Invalid(term.name,
+                     fmt::format("{} is no regulariser: it reads more than one tensor", message.regularizer()));
     }
   }
   return term;
@@ -183,9 +184,8 @@ absl::StatusOr<std::vector<Term>> ToTerms(const v1::GradientRequest& message, co
   }
   for (const std::string& name : wanted.tensors) {
     if (!given.contains(name)) {
-      return absl::InvalidArgumentError(
-          fmt::format("with_respect_to: no term of the objective has a gradient with respect to \"{}\"",
-                      name.substr(0, kMaxEcho)));
+      return absl::InvalidArgumentError(fmt::format(
+          "with_respect_to: no term of the objective has a gradient with respect to \"{}\"", name.substr(0, kMaxEcho)));
     }
   }
   return terms;

@@ -56,9 +56,8 @@ constexpr Choice<Convention> kConventions[] = {{v1::LOSSD, Convention::kLossd},
                                                {v1::OPTAX, Convention::kOptax}};
 constexpr Choice<LastAxis> kLastAxes[] = {
     {v1::KEEP, LastAxis::kKeep}, {v1::MEAN_OF_LAST, LastAxis::kMean}, {v1::SUM_OF_LAST, LastAxis::kSum}};
-constexpr Choice<KinkPolicy> kKinkPolicies[] = {{v1::LEAST_NORM, KinkPolicy::kLeastNorm},
-                                                {v1::AVERAGE, KinkPolicy::kAverage},
-                                                {v1::ACTIVE, KinkPolicy::kActive}};
+constexpr Choice<KinkPolicy> kKinkPolicies[] = {
+    {v1::LEAST_NORM, KinkPolicy::kLeastNorm}, {v1::AVERAGE, KinkPolicy::kAverage}, {v1::ACTIVE, KinkPolicy::kActive}};
 
 absl::Status ConvertOptions(const v1::Options& message, Options* options) {
   for (const absl::Status& status : {

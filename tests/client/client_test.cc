@@ -91,22 +91,24 @@ TEST(Client, SendsEveryTensorOptionAndKindOfParameter) {
   };
   const std::vector<double> one = {1}, two = {2}, three = {3}, four = {4};
   const std::vector<uint8_t> mask = {1, 0};
-  const LossCall call{.loss = "ctc",
-                      .params = {{"a", 0.5}, {"b", true}, {"c", std::string("inf")}},
-                      .options = {.convention = Convention::kTorch,
-                                  .last_axis = LastAxis::kSum,
-                                  .kink_policy = KinkPolicy::kActive,
-                                  .label_smoothing = 0.25,
-                                  .ignore_index = -100,
-                                  .axis = 0,
-                                  .item_axes = std::vector<int64_t>{1, 2}},
-                      .inputs = {{"variance", ConstTensor::Of(one)}},
-                      .element_weight = ConstTensor::Of(two),
-                      .class_weight = ConstTensor::Of(three),
-                      .class_mask = ConstTensor::Of(mask),
-                      .with_respect_to = {"variance", "y_pred"},
-                      .hessian_diagonal = true,
-                      .upstream = ConstTensor::Of(four)};
+  Options options{.convention = Convention::kTorch,
+                  .last_axis = LastAxis::kSum,
+                  .kink_policy = KinkPolicy::kActive,
+                  .label_smoothing = 0.25,
+                  .ignore_index = -100,
+                  .axis = 0};
+  options.item_axes = {1, 2};
+  LossCall call;
+  call.loss = "ctc";
+  call.params = {{"a", 0.5}, {"b", true}, {"c", std::string("inf")}};
+  call.options = options;
+  call.inputs = {{"variance", ConstTensor::Of(one)}};
+  call.element_weight = ConstTensor::Of(two);
+  call.class_weight = ConstTensor::Of(three);
+  call.class_mask = ConstTensor::Of(mask);
+  call.with_respect_to = {"variance", "y_pred"};
+  call.hessian_diagonal = true;
+  call.upstream = ConstTensor::Of(four);
   EXPECT_FALSE(MakeClient(server.address()).Gradient(call).ok());
   EXPECT_EQ(seen.params().fields().at("a").number_value(), 0.5);
   EXPECT_TRUE(seen.params().fields().at("b").bool_value());

@@ -205,7 +205,8 @@ TEST_F(Lossctl, ThereIsNothingToWriteWhereAnotherGradientWasAskedFor) {
                                " --with_respect_to variance --out " + path);
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, HasSubstr("--out: holds the gradient with respect to y_pred; the answer has that of variance"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("--out: holds the gradient with respect to y_pred; the answer has that of variance"));
   EXPECT_FALSE(ReadNpy(path).ok());
 }
 

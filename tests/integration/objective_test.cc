@@ -200,7 +200,9 @@ TEST_F(ObjectiveTest, ErrorsNameTheTerm) {
   std::string many = R"({"loss": "mse"})";
   for (int i = 0; i < 64; ++i) many += R"(, {"loss": "mse"})";
   const auto losses = [](const std::string& terms) { return R"("objective": {"losses": [)" + terms + "]}"; };
-  const auto regularizers = [](const std::string& terms) { return R"("objective": {"regularizers": [)" + terms + "]}"; };
+  const auto regularizers = [](const std::string& terms) {
+    return R"("objective": {"regularizers": [)" + terms + "]}";
+  };
   const std::string mse = losses(R"({"loss": "mse"})");
   const struct {
     std::string json;

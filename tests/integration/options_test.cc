@@ -77,20 +77,19 @@ struct Row {
   std::map<std::string, std::vector<double>> outputs = {};
 };
 
-const std::string kKerasMse =
-    R"("loss": "mse", "options": {"convention": "KERAS", "reduction": "NONE"})" +
-    Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0"));
+const std::string kKerasMse = R"("loss": "mse", "options": {"convention": "KERAS", "reduction": "NONE"})" +
+                              Tensors(Doubles("2, 2", "1, 1, 1, 0"), Doubles("2, 2", "0, 1, 0, 0"));
 const std::string kKerasBce =
     R"("loss": "binary_crossentropy")" + Tensors(Doubles("2, 2", "0.6, 0.4, 0.4, 0.6"), Doubles("2, 2", "0, 1, 0, 0"));
 const std::string kWrong =  // certain, and wrong
     R"("loss": "binary_crossentropy")" + Tensors(Doubles("0"), Doubles("1"));
 const std::string kZeroLogits = R"("loss": "sparse_categorical_crossentropy")" +
-                                Tensors(Doubles("2, 2", "0, 0, 0, 0"), Ints("0, 1")) +
-                                R"(, "class_weight": )" + Doubles("1, 3");
+                                Tensors(Doubles("2, 2", "0, 0, 0, 0"), Ints("0, 1")) + R"(, "class_weight": )" +
+                                Doubles("1, 3");
 // Classes on the axis 1: columns [0, 0] and [0, log 3] are the logits of two items.
-const std::string kAxis1 = R"("loss": "CrossEntropyLoss")" +
-                           Tensors(Doubles("1, 2, 2", "0, 0, 0, 1.0986122886681098"),
-                                   R"({"shape": [1, 2], "ints": {"values": [0, 1]}})");
+const std::string kAxis1 =
+    R"("loss": "CrossEntropyLoss")" +
+    Tensors(Doubles("1, 2, 2", "0, 0, 0, 1.0986122886681098"), R"({"shape": [1, 2], "ints": {"values": [0, 1]}})");
 const std::string kAtTheKink = R"("loss": "hinge")" + Tensors(Doubles("1"), Doubles("1"));
 const std::string kTriplet = R"("loss": "triplet_margin", "inputs": {"anchor": )" + Doubles("1, 2", "0, 0") +
                              R"(, "positive": )" + Doubles("1, 2", "3, 4") + R"(, "negative": )" +

@@ -1,6 +1,7 @@
 // lossctl plot and describe for every loss of the catalogue, against a real server.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "tests/client/process.h"
@@ -45,6 +46,11 @@ TEST_F(PlotTest, DrawsEveryLossOfTheCatalogue) {
     ASSERT_THAT(rows, SizeIs(1 + kPoints)) << outcome.out;
     EXPECT_EQ(rows.front(), "prediction,value,gradient");
     EXPECT_LT(undefined, kPoints) << "not a single point of the curve has a value\n" << outcome.out;
+    const auto value = [](const std::string& row) { return row.substr(row.find(',')); };
+    EXPECT_TRUE(
+        std::any_of(rows.begin() + 2, rows.end(), [&](const auto& row) { return value(row) != value(rows[1]); }))
+        << "a curve of a number that does not matter\n"
+        << outcome.out;
   }
 }
 

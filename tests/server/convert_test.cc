@@ -142,7 +142,8 @@ TEST(ToDescription, SaysWhatTheContractSays) {
   }
 }
 
-// A request can be written from the description alone: every tensor of an example has as many numbers as its shape says.
+// A request can be written from the description alone: every tensor of an example has as many numbers as its shape
+// says.
 TEST(ToDescription, ExamplesHaveShapesThatFit) {
   const auto count = [](const auto& shape) {
     return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());

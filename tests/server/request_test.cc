@@ -109,8 +109,8 @@ TEST(ToRequest, WhatIsLeftOutHasItsDefault) {
 }
 
 TEST(ToRequest, EveryEnumValueOfTheContractIsUnderstood) {
-  for (const char* field : {"input_kind", "reduction", "divisor", "clip_policy", "non_finite_policy", "empty_policy", "convention",
-                            "last_axis", "kink_policy"}) {
+  for (const char* field : {"input_kind", "reduction", "divisor", "clip_policy", "non_finite_policy", "empty_policy",
+                            "convention", "last_axis", "kink_policy"}) {
     const auto* type = v1::Options::descriptor()->FindFieldByName(field)->enum_type();
     for (int i = 0; i < type->value_count(); ++i) {
       const auto converted =
@@ -144,8 +144,9 @@ TEST(ToRequest, EveryTensorHasItsPlace) {
       "inputs": {"variance": {"floats": {"values": [9]}}, "lengths": {"ints": {"values": [8]}}}})");
   ASSERT_THAT(converted->request, IsOk());
   const Request& request = *converted->request;
-  const std::optional<TensorView>* const kFields[] = {&request.y_true,        &request.y_pred,       &request.sample_weight,
-                                                      &request.element_weight, &request.class_weight, &request.upstream};
+  const std::optional<TensorView>* const kFields[] = {&request.y_true,        &request.y_pred,
+                                                      &request.sample_weight, &request.element_weight,
+                                                      &request.class_weight,  &request.upstream};
   const float kExpected[] = {1, 2, 3, 4, 5, 6};
   for (size_t i = 0; i < std::size(kFields); ++i) {
     ASSERT_TRUE(kFields[i]->has_value()) << i;
@@ -172,7 +173,7 @@ TEST(ToRequest, HalfPrecisionTravelsAsRawBytes) {
     wire::Payloads payloads;
     ConvertedValues converted;
     const uint16_t values[] = {0x3c00, 0x4000};
-    v1::DType wire;
+    v1::DType wire = v1::DTYPE_UNSPECIFIED;
     ASSERT_TRUE(v1::DType_Parse(json, &wire));
     message.mutable_y_pred()->set_dtype(wire);
     message.mutable_y_pred()->add_shape(2);

@@ -86,8 +86,9 @@ absl::StatusOr<const Tensor*> Wanted(const EvaluateResult& result, const Gradien
   if (HasGradient(*gradient)) return &gradient->gradient;
   std::vector<std::string> others;
   for (const auto& [name, tensor] : gradient->gradients) others.push_back(name);
-  return absl::InvalidArgumentError(absl::StrCat("--out: holds the gradient with respect to y_pred; the answer has that of ",
-                                                 absl::StrJoin(others, ", "), ", which --json prints"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--out: holds the gradient with respect to y_pred; the answer has that of ",
+                   absl::StrJoin(others, ", "), ", which --json prints"));
 }
 
 // `gradient` is null for an evaluation.

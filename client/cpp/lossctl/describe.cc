@@ -50,16 +50,18 @@ std::string ExampleText(const v1::DescribeLossResponse& response, const v1::Exam
   const std::string first = response.inputs_size() > 0 ? response.inputs(0).name() : "y_pred";
   given.push_back(absl::StrCat(first, " ", List(example.y_pred()),
                                example.shape_size() > 1 ? absl::StrCat(" of shape ", List(example.shape())) : ""));
-  for (const v1::Values& other : example.others()) given.push_back(absl::StrCat(other.name(), " ", List(other.values())));
+  for (const v1::Values& other : example.others())
+    given.push_back(absl::StrCat(other.name(), " ", List(other.values())));
   return absl::StrCat(absl::StrJoin(given, ", "), " -> ", Number(example.value()), ", gradient ",
                       List(example.gradient()), how.empty() ? "" : absl::StrCat("  (", how, ")"));
 }
 
 std::string InputText(const v1::Input& input) {
-  return JoinPresent({absl::StrCat(input.name(), " [", input.shape(), "]"), input.content(),
-                      input.domain().empty() ? "" : absl::StrCat("in ", input.domain()),
-                      input.differentiable() ? "has a gradient" : "", input.optional() ? "optional" : "", input.summary()},
-                     ", ");
+  return JoinPresent(
+      {absl::StrCat(input.name(), " [", input.shape(), "]"), input.content(),
+       input.domain().empty() ? "" : absl::StrCat("in ", input.domain()),
+       input.differentiable() ? "has a gradient" : "", input.optional() ? "optional" : "", input.summary()},
+      ", ");
 }
 
 std::string ParameterText(const v1::Parameter& parameter) {
@@ -74,12 +76,11 @@ std::string ParameterText(const v1::Parameter& parameter) {
 // "KERAS: last_axis MEAN_OF_LAST, kink_policy AVERAGE; epsilon = 1e-7"
 std::string ConventionText(const v1::Bundle& bundle) {
   std::string json, options;
-  static_cast<void>(google::protobuf::util::MessageToJsonString(
-      bundle.options(), &json, [] {
-        google::protobuf::util::JsonPrintOptions print;
-        print.preserve_proto_field_names = true;
-        return print;
-      }()));
+  static_cast<void>(google::protobuf::util::MessageToJsonString(bundle.options(), &json, [] {
+    google::protobuf::util::JsonPrintOptions print;
+    print.preserve_proto_field_names = true;
+    return print;
+  }()));
   for (const char c : json) {
     if (c == '{' || c == '}' || c == '"') continue;
     options.push_back(c == ':' ? ' ' : c);
@@ -91,11 +92,11 @@ std::string ConventionText(const v1::Bundle& bundle) {
 }
 
 std::string TakesText(const v1::DescribeLossResponse& response) {
-  return JoinPresent({response.takes_label_smoothing() ? "label_smoothing" : "",
-                      response.takes_class_weight() ? "class_weight" : "",
-                      response.takes_class_mask() ? "class_mask" : "", response.has_kink_policy() ? "kink_policy" : "",
-                      response.has_hessian_diagonal() ? "hessian_diagonal" : ""},
-                     ", ");
+  return JoinPresent(
+      {response.takes_label_smoothing() ? "label_smoothing" : "", response.takes_class_weight() ? "class_weight" : "",
+       response.takes_class_mask() ? "class_mask" : "", response.has_kink_policy() ? "kink_policy" : "",
+       response.has_hessian_diagonal() ? "hessian_diagonal" : ""},
+      ", ");
 }
 
 }  // namespace

@@ -38,9 +38,8 @@ const std::map<std::string, Convention> kConventions = {{"lossd", Convention::kL
                                                         {"optax", Convention::kOptax}};
 const std::map<std::string, LastAxis> kLastAxes = {
     {"keep", LastAxis::kKeep}, {"mean_of_last", LastAxis::kMean}, {"sum_of_last", LastAxis::kSum}};
-const std::map<std::string, KinkPolicy> kKinkPolicies = {{"least_norm", KinkPolicy::kLeastNorm},
-                                                         {"average", KinkPolicy::kAverage},
-                                                         {"active", KinkPolicy::kActive}};
+const std::map<std::string, KinkPolicy> kKinkPolicies = {
+    {"least_norm", KinkPolicy::kLeastNorm}, {"average", KinkPolicy::kAverage}, {"active", KinkPolicy::kActive}};
 const std::map<std::string, ClipPolicy> kClipPolicies = {{"no_clip", ClipPolicy::kNone},
                                                          {"keras_clip", ClipPolicy::kKeras},
                                                          {"torch_log_clamp", ClipPolicy::kTorchLogClamp}};
@@ -144,8 +143,8 @@ absl::StatusOr<std::vector<std::pair<std::string, ParamValue>>> ParseParams(cons
     }
   }
   if (!plain) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--params: '", json, "'; expected an object of numbers, words and booleans, as {\"delta\": 1.5}"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--params: '", json, "'; expected an object of numbers, words and booleans, as {\"delta\": 1.5}"));
   }
   std::sort(params.begin(), params.end());
   return params;

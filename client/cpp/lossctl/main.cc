@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   describe->add_option("LOSS", loss, "Name or alias of the loss")->required();
   describe->callback([&] { exit_code = Describe(flags, loss); });
   PlotFlags plot;
-  CLI::App* curve = app.add_subcommand("plot", "Value and gradient of a loss along its prediction, in the terminal or as SVG");
+  CLI::App* curve =
+      app.add_subcommand("plot", "Value and gradient of a loss along its prediction, in the terminal or as SVG");
   AddPlotFlags(curve, &plot);
   curve->callback([&] { exit_code = Plot(flags, plot); });
   CLI::App* evaluate = app.add_subcommand("evaluate", "The value of a loss");

@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -26,11 +27,28 @@ ParamValue ToParam(const google::protobuf::Value& value) {
 bool HoldsIntegers(const v1::Input& input) { return absl::StartsWith(input.content(), "integers"); }
 bool HoldsFlags(const v1::Input& input) { return input.content() == "flags"; }
 
-// The worked example as tensors; only the first element where the loss is elementwise: one item makes one curve.
+// What moves: an element of the first input of a worked example.
+struct Place {
+  int example = 0, element = 0;
+};
+
+// The first element, unless the loss does not change with it: then the steepest of the first example that has one.
+Place PlaceOf(const v1::DescribeLossResponse& loss) {
+  for (int i = 0; i < loss.examples_size(); ++i) {
+    const auto& gradient = loss.examples(i).gradient();
+    if (gradient.empty() || gradient[0] != 0) return {i, 0};
+    const auto steepest = std::max_element(gradient.begin(), gradient.end(),
+                                           [](double a, double b) { return std::abs(a) < std::abs(b); });
+    if (*steepest != 0) return {i, static_cast<int>(steepest - gradient.begin())};
+  }
+  return {};
+}
+
+// The worked example as tensors; only one element where the loss is elementwise: one item makes one curve.
 class Scene {
  public:
-  Scene(const v1::DescribeLossResponse& loss, const v1::Example& example)
-      : elementwise_(loss.loss().family() == "elementwise") {
+  Scene(const v1::DescribeLossResponse& loss, const v1::Example& example, int element)
+      : elementwise_(loss.loss().family() == "elementwise"), kept_(element), moves_(elementwise_ ? 0 : element) {
     call_.loss = loss.loss().name();
     call_.options.reduction = Reduction::kSum;
     call_.options.input_kind = static_cast<InputKind>(example.input_kind());
@@ -55,12 +73,12 @@ class Scene {
     }
   }
 
-  double start() const { return prediction_.front(); }
+  double start() const { return prediction_[moves_]; }
   const std::string& first() const { return first_; }
 
   // Value, and derivative with respect to the number that moves.
   absl::StatusOr<std::pair<double, double>> At(const Client& client, double x) {
-    prediction_[0] = x;
+    prediction_[moves_] = x;
     LossCall call = call_;
     const ConstTensor prediction = ConstTensor::Of(prediction_, shape_);
     if (first_ == "y_pred") {
@@ -82,8 +100,9 @@ class Scene {
     if (!result.ok()) return result.status();
     const auto other = result->gradients.find(first_);
     const Tensor& gradient = other == result->gradients.end() ? result->gradient : other->second;
-    if (!result->value || gradient.values<double>().empty()) return absl::InternalError("the answer is incomplete");
-    return std::pair(*result->value, gradient.values<double>()[0]);
+    if (!result->value || gradient.values<double>().size() <= moves_)
+      return absl::InternalError("the answer is incomplete");
+    return std::pair(*result->value, gradient.values<double>()[moves_]);
   }
 
  private:
@@ -97,12 +116,8 @@ class Scene {
 
   template <class Values>
   std::vector<double> Cut(const Values& values) const {
-    std::vector<double> cut;
-    for (const double value : values) {
-      cut.push_back(value);
-      if (elementwise_) break;
-    }
-    return cut;
+    if (!elementwise_ || values.empty()) return {values.begin(), values.end()};
+    return std::vector<double>(1, values[kept_ % values.size()]);  // a number a class, too, has one for the element
   }
 
   template <class Shape>
@@ -120,6 +135,8 @@ class Scene {
   }
 
   bool elementwise_;
+  int kept_;      // of every tensor, where the loss is elementwise
+  size_t moves_;  // of what is sent
   LossCall call_;
   std::string first_;
   std::vector<int64_t> shape_;
@@ -142,10 +159,10 @@ std::pair<double, double> RangeOf(const v1::DescribeLossResponse& loss, const v1
   return {lo, hi};
 }
 
-std::string TitleOf(const v1::DescribeLossResponse& loss, const v1::Example& example) {
+std::string TitleOf(const v1::DescribeLossResponse& loss, const v1::Example& example, int element) {
   std::string title = loss.loss().name();
-  if (loss.loss().family() == "elementwise" && example.y_true_size() > 0) {
-    absl::StrAppend(&title, ", y_true = ", Number(example.y_true(0)));
+  if (loss.loss().family() == "elementwise" && element < example.y_true_size()) {
+    absl::StrAppend(&title, ", y_true = ", Number(example.y_true(element)));
   }
   return title;
 }
@@ -161,7 +178,9 @@ void AddPlotFlags(CLI::App* command, PlotFlags* flags) {
   command->add_option("LOSS", flags->loss, "Name or alias of the loss")->required();
   CLI::Option* svg = command->add_option("--svg", flags->svg, "File to draw to instead of the terminal");
   command->add_flag("--csv", flags->csv, "Print the numbers: prediction, value, gradient")->excludes(svg);
-  command->add_option("--points", flags->points, "Points of the curve")->check(CLI::Range(2, 2000))->capture_default_str();
+  command->add_option("--points", flags->points, "Points of the curve")
+      ->check(CLI::Range(2, 2000))
+      ->capture_default_str();
   command->add_option("--range", flags->range, "From and to, of the number that moves")->expected(2);
 }
 
@@ -169,13 +188,17 @@ absl::StatusOr<Curve> Sample(const Client& client, const v1::DescribeLossRespons
   if (loss.examples_size() == 0 || loss.examples(0).y_pred_size() == 0) {
     return absl::NotFoundError(absl::StrCat(loss.loss().name(), " has no worked example to draw"));
   }
-  const v1::Example& example = loss.examples(0);
-  Scene scene(loss, example);
+  const auto [of_example, element] = PlaceOf(loss);
+  const v1::Example& example = loss.examples(of_example);
+  if (element >= example.y_pred_size()) return absl::InternalError("the description is inconsistent");
+  Scene scene(loss, example, element);
   Curve curve;
-  curve.title = TitleOf(loss, example);
-  curve.axis = loss.loss().family() == "elementwise" ? scene.first() : absl::StrCat("first element of ", scene.first());
-  const auto [lo, hi] = flags.range.empty() ? RangeOf(loss, example, scene.start())
-                                            : std::pair(flags.range[0], flags.range[1]);
+  curve.title = TitleOf(loss, example, element);
+  curve.axis = loss.loss().family() == "elementwise" ? scene.first()
+               : element == 0                        ? absl::StrCat("first element of ", scene.first())
+                                                     : absl::StrCat("element ", element, " of ", scene.first());
+  const auto [lo, hi] =
+      flags.range.empty() ? RangeOf(loss, example, scene.start()) : std::pair(flags.range[0], flags.range[1]);
   for (int i = 0; i < flags.points; ++i) {
     const double x = lo + (hi - lo) * i / (flags.points - 1);
     const auto point = scene.At(client, x);

@@ -1,4 +1,4 @@
-// The curve of a loss: its value and gradient while the first number of its worked example moves.
+// The curve of a loss: its value and gradient while one number of its worked example moves.
 #pragma once
 
 #include <iosfwd>
@@ -14,8 +14,8 @@ namespace lossd::lossctl {
 
 struct PlotFlags {
   std::string loss;
-  std::string svg;     // file; empty: the terminal
-  bool csv = false;    // the numbers instead
+  std::string svg;   // file; empty: the terminal
+  bool csv = false;  // the numbers instead
   int points = 161;
   std::vector<double> range;  // from, to; empty: by the domain of the prediction
 };
