@@ -35,12 +35,15 @@ absl::StatusOr<double> ToNumber(const Contract& contract, const Param& param, co
   return static_cast<double>(found - param.choices.begin());
 }
 
-absl::StatusOr<Params> ResolveParams(const Contract& contract, const Bundle* bundle, const Request& request) {
+absl::StatusOr<Params> ResolveParams(const Contract& contract, const Bundle& bundle, Reduction reduction,
+                                     const Request& request) {
   Params params{};
   std::array<bool, kMaxParams> seen{};
   for (size_t i = 0; i < contract.params.size(); ++i) params[i] = contract.params[i].fallback;
-  if (bundle != nullptr) {
-    for (const Setting& setting : bundle->params) params[contract.ParamIndex(setting.param)] = setting.value;
+  const auto set = [&](const Setting& setting) { params[contract.ParamIndex(setting.param)] = setting.value; };
+  for (const Setting& setting : bundle.params) set(setting);
+  if (reduction == Reduction::kMean) {
+    for (const Setting& setting : bundle.mean_params) set(setting);
   }
   for (const auto& [name, value] : request.params) {
     const size_t i = contract.ParamIndex(name);
@@ -198,16 +201,17 @@ absl::StatusOr<Resolved> ResolveOptions(const ResolvedLoss& loss, const Request&
   if (absl::Status s = CheckApplicable(contract, request); !s.ok()) return s;
   const absl::StatusOr<const FormKernels*> kernels = ResolveForm(loss, bundle, request);
   if (!kernels.ok()) return kernels.status();
-  const absl::StatusOr<Params> params = ResolveParams(contract, bundle, request);
-  if (!params.ok()) return params.status();
 
   // What the caller set wins over what the convention stands for.
   static constexpr Bundle kNone;
   const Bundle& of = bundle == nullptr ? kNone : *bundle;
   const Options usual = UsualOptions(contract, of);
+  const Reduction reduction = options.reduction.value_or(*usual.reduction);
+  const absl::StatusOr<Params> params = ResolveParams(contract, of, reduction, request);
+  if (!params.ok()) return params.status();
   Resolved resolved{.kernels = *kernels,
                     .params = *params,
-                    .reduction = options.reduction.value_or(*usual.reduction),
+                    .reduction = reduction,
                     .divisor = options.divisor.value_or(*usual.divisor),
                     .normalizer = options.normalizer,
                     .last_axis = options.last_axis.value_or(*usual.last_axis),

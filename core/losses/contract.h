@@ -133,6 +133,7 @@ struct Bundle {
   std::optional<int> axis = std::nullopt;  // of the classes, where there is more than one axis
   bool whole_batch_item = false;           // region losses: one item of everything
   List<Setting, 6> params = {};
+  List<Setting, 2> mean_params = {};  // in force under the reduction MEAN alone
 };
 
 // A worked case under the reduction SUM, checked by the conformance suite and shown by DescribeLoss.

@@ -248,14 +248,16 @@ TEST(Contract, EveryConventionMakesAWorkingProblem) {
       EXPECT_FALSE(bundle.axis && contract.family != Family::kRow);
       EXPECT_FALSE(bundle.last_axis && contract.family != Family::kElementwise);
       EXPECT_FALSE(bundle.whole_batch_item && contract.family != Family::kRegion);
-      for (const Setting& setting : bundle.params) {
+      const auto check = [&](const Setting& setting) {
         const size_t i = contract.ParamIndex(setting.param);
         ASSERT_LT(i, contract.params.size()) << setting.param;
         const Param& param = contract.params[i];
         EXPECT_TRUE(param.is_choice() ? setting.value < static_cast<double>(param.choices.size())
                                       : param.domain.Contains(setting.value))
             << setting.param;
-      }
+      };
+      for (const Setting& setting : bundle.params) check(setting);
+      for (const Setting& setting : bundle.mean_params) check(setting);
       absl::Status status = TryConvention(contract, bundle, InputKind::kUnspecified);
       if (status.ok()) continue;
       // A library without a usual kind: the call has to say it.

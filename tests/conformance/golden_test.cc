@@ -177,8 +177,9 @@ void CheckForm(const Contract& contract, const Form& form, const std::vector<Gol
   EXPECT_GE(f32.cases, kLeastCases) << name;
   EXPECT_GE(f64.cases, kLeastCases) << name;
   EXPECT_EQ(f32.failures() + f64.failures(), 0u) << "failures of " << name << " on " << hwy::TargetName(target);
-  std::printf("%-6s %-66s worst ulp: F32 value %.2f slope %.2f, F64 value %.2f slope %.2f\n", hwy::TargetName(target),
-              name.c_str(), f32.value(), f32.slope(), f64.value(), f64.slope());
+  std::printf("%-6s %-66s worst ulp: F32 value %.2f slope %.2f, F64 value %.2f slope %.2f; contract %g / %g%s\n",
+              hwy::TargetName(target), name.c_str(), f32.value(), f32.slope(), f64.value(), f64.slope(),
+              contract.f64.value_ulp, contract.f64.slope_ulp, contract.f64.of_largest ? " of the largest" : "");
 }
 
 TEST(Golden, EveryLossIsWithinItsContractOnEveryInstructionSet) {

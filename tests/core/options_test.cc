@@ -261,6 +261,28 @@ TEST(Options, Conventions) {
        {kLogThird},
        {.25, -.25}},
   });
+  // Two labels in two frames, of probability 1/4 each: (1/4)^2, and a length of 2.
+  const auto ctc = [&] {
+    return Ask("ctc").Pred({1, 2, 2}, {0, -kLog4, -kLog4, 0}).Labels({1, 2}, {1, 0}).Param("gradient", "true");
+  };
+  const auto sum = [](Options& o) { o.reduction = Reduction::kSum; };
+  Check({
+      {"PyTorch: the mean of CTC divides by the lengths", ctc().With(torch), {kLog4}, {0, -.5, -.5, 0}},
+      {"PyTorch: the sum of CTC does not", ctc().With(torch).With(sum), {2 * kLog4}, {0, -1, -1, 0}},
+      {"the mean of CTC where the caller says what to divide by",
+       ctc().With(torch).Param("normalize", "none"),
+       {2 * kLog4},
+       {0, -1, -1, 0}},
+  });
+  // One label that is no blank: three of the four paths spell it. Of both labels, one path does.
+  const auto unsent = [] { return Ask("ctc").Pred({1, 2, 2}, {0, 0, 0, 0}).Labels({1, 2}, {1, 0}); };
+  Check({
+      {"Keras: labels that are no blank count",
+       unsent().With(keras).None(),
+       {std::log(4.0 / 3)},
+       {1. / 6, -1. / 6, 1. / 6, -1. / 6}},
+      {"every label counts", unsent().Logits().None(), {kLog4}, {.5, -.5, -.5, .5}},
+  });
 }
 
 TEST(Options, RegionsAreWhatIsSaid) {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 
-_DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64", "uint8": "U8", "bool": "BOOL"}
+_DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64", "uint8": "U8", "bool": "BOOL"}
 _NUMPY = {name: np.dtype(dtype) for dtype, name in _DTYPES.items()}
 # Tensors that have a field of their own; every other name goes into `inputs`.
 _FIELDS = ("y_true", "y_pred", "sample_weight", "element_weight", "class_weight", "class_mask", "pos_weight", "mask")

@@ -44,7 +44,9 @@ LOGITS_KIND = {"input_kind": "LOGITS"}
 PROBABILITIES_KIND = {"input_kind": "PROBABILITIES"}
 
 MANY_TERMS = wider(10, "up to 130 terms, and the peer's softmax")
-LATTICE = Tolerance(5e-5, 1e-12, reason="a sum over the lattice in the log domain")
+# The peers add logarithms down to -60, half a unit of which is 2e-6 in float32, over 30 frames.
+LATTICE = Tolerance(1e-4, 1e-12, reason="logarithms to -60 added over 30 frames")
+FOCAL = wider(20, "the peer rounds p and 1 - p before their logarithms and powers")
 # ln(max(p, eps) + 1): the 1 takes the last digits of a small p.
 ONE_PLUS = wider(20, "the peer rounds 1 + p before the logarithm")
 LOG_COSH = wider(4, "the peer subtracts ln 2 from a number near it")
@@ -125,6 +127,9 @@ REALS_APART = functools.partial(elements, distinct=True, y_pred=REALS, y_true=RE
 # Hinges have a kink where t p = 1 and the perceptron one at p = 0.
 MARGINS = functools.partial(elements, y_pred=no_kink(REALS, 0), y_true=SIGNS)
 BINARY_MARGINS = functools.partial(elements, y_pred=no_kink(REALS, 0), y_true=HARD)
+# Keras's focal losses clip sigmoid and softmax to [1e-7, 1 - 1e-7], and 1 - p has lost its digits well before that: what
+# they do farther out stands among the differences.
+NEAR_LOGITS = Domain(lambda rng, shape: rng.normal(0, 1.5, shape), [0, 0.5, -2, 5])
 LOGARITHMIC = Domain(lambda rng, shape: rng.gamma(1, 2, shape), [-3, -1e-3, 0, 1e-3, 0.5, 1, 30, 1e4])
 
 
@@ -163,6 +168,7 @@ KERAS_REGRESSION = [
         "poisson",
         K.poisson,
         lambda: elements(y_pred=Domain(POSITIVE.sample, [0, *POSITIVE.special]), y_true=COUNTS),
+        tolerance=wider(8, "the peer rounds p + 1e-7 before the logarithm, times a count of 170"),
     ),
     of_keras(
         "cosine similarity is Keras's",
@@ -173,10 +179,10 @@ KERAS_REGRESSION = [
         tolerance=wider(4, "a norm of 130 squares"),
     ),
     of_keras(
-        "cosine similarity of a zero vector is 0, its gradient that of the floor",
+        "cosine similarity with a target of zeros is 0, and so is its gradient",
         "cosine_similarity",
         K.cosine_similarity,
-        lambda: one_case(y_pred=[[0.0, 0.0], [3.0, 4.0]], y_true=[[1.0, 2.0], [0.0, 0.0]]),
+        lambda: one_case(y_pred=[[3.0, 4.0]], y_true=[[0.0, 0.0]]),
     ),
     *(
         reduced("weights of rows", "mean_squared_error", K.MeanSquaredError, lambda: weigh_rows(batches()), reduction)
@@ -367,9 +373,9 @@ KERAS_CLASSIFICATION = [
             options={"input_kind": kind},
             params=params,
             fixed={"from_logits": kind == "LOGITS", **params},
-            tolerance=wider(20, "the peer goes through 1 - p; powers of it"),
+            tolerance=FOCAL,
         )
-        for kind, domain in [("LOGITS", Domain(LOGITS.sample, [0, 0.5, -2, 5])), ("PROBABILITIES", INSIDE)]
+        for kind, domain in [("LOGITS", NEAR_LOGITS), ("PROBABILITIES", INSIDE)]
         for params in ({}, {"gamma": 3.0}, {"apply_class_balancing": True, "alpha": 0.75})
     ),
     of_keras(
@@ -379,20 +385,23 @@ KERAS_CLASSIFICATION = [
         lambda: elements(y_pred=INSIDE, y_true=HARD),
         options={**PROBABILITIES_KIND, "label_smoothing": 0.125},
         fixed={"label_smoothing": 0.125},
-        tolerance=wider(20, "the peer goes through 1 - p; powers of it"),
+        tolerance=FOCAL,
     ),
     *(
         of_keras(
             f"categorical focal cross-entropy from {kind.lower()}, {params}",
             "categorical_focal_crossentropy",
             K.categorical_focal_crossentropy,
-            lambda prediction=prediction: rows(prediction, "soft", large=False, zeros=False),
+            inputs,
             options={"input_kind": kind},
             params=params,
             fixed={"from_logits": kind == "LOGITS", **params},
-            tolerance=wider(20, "the peer goes through 1 - p; 130 terms"),
+            tolerance=FOCAL,
         )
-        for kind, prediction in [("LOGITS", "logits"), ("PROBABILITIES", "probabilities")]
+        for kind, inputs in [
+            ("LOGITS", lambda: near_scores()),
+            ("PROBABILITIES", lambda: rows("probabilities", "soft", large=False, zeros=False)),
+        ]
         for params in ({}, {"gamma": 1.5, "alpha": 0.75})
     ),
     of_keras(
@@ -409,7 +418,7 @@ KERAS_CLASSIFICATION = [
         "KL divergence clips both sides to [1e-7, 1]",
         "kl_divergence",
         K.kl_divergence,
-        lambda: rows("simplex", "simplex"),
+        lambda: [*rows("simplex", "simplex", [(1, 2)], zeros=False), *rows("simplex", "simplex", [(2, 3, 5), (9, 130)])],
         options=PROBABILITIES_KIND,
         with_respect_to=("y_pred", "y_true"),
         tolerance=MANY_TERMS,
@@ -447,6 +456,16 @@ KERAS_SEQUENCE = [
         lambda: [keras_ctc(c) for c in sequences()],
         options=LOGITS_KIND,
         tolerance=LATTICE,
+        dtypes=("F32",),  # in which Keras computes CTC, whatever it is given
+    ),
+    of_keras(
+        "CTC takes a 0 among the labels for a symbol that has the blank's score",
+        "ctc",
+        K.ctc,
+        lambda: one_case(y_pred=(np.arange(24.0).reshape(2, 4, 3) - 12) / 100, y_true=[[1, 2, 1, 0], [1, 2, 0, 2]]),
+        options=LOGITS_KIND,
+        tolerance=LATTICE,
+        dtypes=("F32",),
     ),
     KerasRow(
         "CTC with lengths is keras.ops.ctc_loss",
@@ -457,6 +476,7 @@ KERAS_SEQUENCE = [
         sequences,
         options=LOGITS_KIND,
         tolerance=LATTICE,
+        dtypes=("F32",),
     ),
 ]
 
@@ -789,6 +809,37 @@ DIFFERENCES = [
         options=LOGITS_KIND,
     ),
     Differs(
+        "categorical focal cross-entropy of a logit that is far off keeps its slope",
+        "categorical_focal_crossentropy",
+        lambda y_pred, y_true: K.categorical_focal_crossentropy(y_true, y_pred, from_logits=True),
+        {"y_pred": [[20.0, 0.0]], "y_true": [[0.0, 1.0]]},
+        lossd={"value": [5.0], "y_pred": [0.25, -0.25]},
+        peer_says={"value": [4.029523], "y_pred": [0.0, 0.0]},
+        options=LOGITS_KIND,
+        convention="KERAS",
+    ),
+    Differs(
+        "KL divergence has its full slope where a row touches the clip",
+        "kl_divergence",
+        lambda y_pred, y_true: K.kl_divergence(y_true, y_pred),
+        {"y_pred": [[0.5, 1.0]], "y_true": [[0.5, 1.0]]},
+        lossd={"value": [0.0], "y_pred": [-1.0, -1.0], "y_true": [1.0, 1.0]},
+        peer_says={"value": [0.0], "y_pred": [-1.0, -0.5], "y_true": [1.0, 0.5]},
+        options=PROBABILITIES_KIND,
+        convention="KERAS",
+    ),
+    Differs(
+        "the label 2049 of float16 scores is not read as 2048",
+        "sparse_categorical_crossentropy",
+        lambda y_pred, y_true: K.SparseCategoricalCrossentropy(True, reduction="none", dtype="float16")(y_true, y_pred),
+        {"y_pred": np.where(np.arange(2051) == 2049, 40.0, 0.0)[None], "y_true": [2049]},
+        lossd={"value": [0.0]},
+        peer_says={"value": [40.0]},
+        options=LOGITS_KIND,
+        convention="KERAS",
+        dtype="F16",
+    ),
+    Differs(
         "focal cross-entropy with gamma below 1 has a gradient where prediction and target agree",
         "binary_focal_crossentropy",
         lambda y_pred, y_true: K.binary_focal_crossentropy(y_true, y_pred, gamma=0.5),
@@ -806,6 +857,26 @@ DIFFERENCES = [
         lossd={"value": [0.0]},
         peer_says={"value": [NAN]},
         params={"sign": "positive"},
+    ),
+    Differs(
+        "the gradient of cosine similarity at a zero vector is that of the floor",
+        "cosine_similarity",
+        lambda y_pred, y_true: K.cosine_similarity(y_true, y_pred),
+        {"y_pred": [[0.0, 0.0]], "y_true": [[3.0, 4.0]]},
+        lossd={"value": [0.0], "y_pred": [-6e6, -8e6]},
+        peer_says={"value": [0.0], "y_pred": [NAN, NAN]},
+        convention="KERAS",
+    ),
+    Differs(
+        "CTC of labels that need more frames than there are is infinite",
+        "ctc",
+        lambda y_pred, y_true: O.ctc_loss(y_pred, jnp.zeros(y_pred.shape[:2]), y_true, jnp.zeros(y_true.shape)),
+        {"y_pred": [[[0.0, 0.0]]], "y_true": [[1, 1]]},
+        lossd={"value": [INF], "y_pred": [0.0, 0.0]},
+        peer_says={"value": [1e5]},
+        options=LOGITS_KIND,
+        convention="OPTAX",
+        tolerance=1e-3,
     ),
     Differs(
         "hinge has the slope of least norm at its kink",
@@ -829,6 +900,11 @@ def batches(target=REALS):
 def untied_scores(target, **more):
     """The typical half of the cases: the adversarial one has ties, where a maximum has a kink."""
     return rows(target=target, **more)[::2]
+
+
+def near_scores():
+    """Logits whose softmax stays well above 1e-7, also of 130 classes."""
+    return [{**c, "y_pred": f32(c["y_pred"] / 3)} for c in rows(target="soft", large=False, zeros=False)]
 
 
 def first_axis_last(case):

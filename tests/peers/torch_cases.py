@@ -38,7 +38,8 @@ DISPERSION = Domain(lambda rng, shape: rng.uniform(0.1, 2, shape), [0.05, 0.5, 1
 TWO_AXES = [(1, 2), (4, 3), (9, 130)]
 
 SATURATED = wider(4, "the peer's own exp and log1p, each a few ulp")
-LATTICE = Tolerance(2e-5, 1e-12, reason="a sum over the lattice in the log domain")
+# The peer adds logarithms down to -60, half a unit of which is 2e-6 in float32, over 30 frames.
+LATTICE = Tolerance(1e-4, 1e-12, reason="logarithms to -60 added over 30 frames")
 
 
 class Backend:
@@ -118,6 +119,7 @@ REGRESSION = [
         lambda y_pred, y_true: F.poisson_nll_loss(y_pred, y_true, log_input=False, reduction="none"),
         lambda: elements(y_pred=POSITIVE, y_true=COUNTS),
         params={"log_input": False},
+        tolerance=wider(8, "the peer rounds p + 1e-8 before the logarithm, times a count of 170"),
     ),
     TorchRow(
         "poisson NLL adds Stirling's term for counts above 1",
@@ -230,6 +232,7 @@ MARGIN = [
             ),
             lambda: rows(shapes=TWO_AXES),
             params={"p": p, "margin": margin},
+            tolerance=wider(4, "129 rounded terms of 1/130 are added to the slope of the target"),
         )
         for p, margin in [(1, 1.0), (2, 1.0), (1, 0.3)]
     ),
@@ -238,6 +241,7 @@ MARGIN = [
         "multi_margin",
         lambda y_pred, y_true, class_weight: F.multi_margin_loss(y_pred, y_true, weight=class_weight, reduction="none"),
         lambda: with_class_weight(rows(shapes=TWO_AXES)),
+        tolerance=wider(4, "129 rounded terms of 1/130 are added to the slope of the target"),
     ),
     TorchRow(
         "multilabel margin reads labels up to the first -1",
@@ -311,6 +315,7 @@ CLASSIFICATION = [
         ),
         lambda: with_input(rows(target="soft"), pos_weight=per_class),
         options={"input_kind": "LOGITS"},
+        tolerance=wider(20, "the peer's (1 - t) x and weighted softplus, of logits to 300, cancel"),
     ),
     TorchRow(
         "the mean of weighted binary cross-entropy divides by the number of elements",
@@ -550,11 +555,10 @@ SEQUENCE = [
         tolerance=LATTICE,
     ),
     TorchRow(
-        "CTC of log-probabilities returns PyTorch's gradient, that of the logits, where asked to",
+        "CTC of log-probabilities returns PyTorch's gradient, that of the logits",
         "ctc",
         lambda y_pred, y_true, input_length, label_length: ctc(y_pred, y_true, input_length, label_length),
         lambda: sequences("log_probabilities"),
-        params={"gradient": "torch"},
         options={"input_kind": "LOG_PROBABILITIES"},
         tolerance=LATTICE,
     ),
@@ -565,8 +569,17 @@ SEQUENCE = [
             y_pred.log_softmax(-1), y_true, input_length, label_length, reduction="mean"
         ),
         sequences,
-        params={"normalize": "target_length"},
         options={"input_kind": "LOGITS", **MEAN},
+        tolerance=LATTICE,
+    ),
+    TorchRow(
+        "the sum of CTC divides by nothing",
+        "ctc",
+        lambda y_pred, y_true, input_length, label_length: ctc(
+            y_pred.log_softmax(-1), y_true, input_length, label_length, reduction="sum"
+        ),
+        sequences,
+        options={"input_kind": "LOGITS", "reduction": "SUM"},
         tolerance=LATTICE,
     ),
     Row(
@@ -637,6 +650,15 @@ DIFFERENCES = [
         lossd={"value": [0.6931472], "y_pred": [0.0, 0.0, 0.0]},
         peer_says={"value": [NAN]},
         options={"input_kind": "LOGITS"},
+    ),
+    Differs(
+        "the mean over elements that are all masked is 0",
+        "mean_squared_error",
+        lambda y_pred, y_true, mask: F.mse_loss(y_pred[mask], y_true[mask]),
+        {"y_pred": [1.0, 2.0], "y_true": [0.0, 0.0], "mask": [False, False]},
+        lossd={"value": [0.0], "y_pred": [0.0, 0.0]},
+        peer_says={"value": [NAN]},
+        options={"reduction": "MEAN"},
     ),
     Differs(
         "gaussian NLL's gradient of the variance is 0 below the floor",

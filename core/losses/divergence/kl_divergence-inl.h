@@ -75,7 +75,7 @@ struct KlDivergence {
           "ln(t_c/p_c) + 1 cancels near t_c = p_c/e, and the value where the sums of the rows differ or "
           "rows of logarithms agree",
       .conventions = {{.convention = Convention::kKeras},
-                      {.convention = Convention::kTorch, .input_kind = InputKind::kLogProbabilities, .axis = 1},
+                      {.convention = Convention::kTorch, .input_kind = InputKind::kLogProbabilities},
                       {.convention = Convention::kOptax, .input_kind = InputKind::kLogProbabilities}},
   };
   static constexpr bool kClips = true;

@@ -51,10 +51,10 @@ struct Ctc {
           "exact to 1e-15 per frame, not relatively, where it is smaller.",
       .peers =
           "PyTorch takes log-probabilities but returns the gradient of logits before a log-softmax: gradient = torch. "
-          "Its infeasible items have a NaN gradient. Its mean divides by the target lengths first: normalize = "
-          "target_length. Keras takes logits, counts the labels that are not 0 as the label length and uses all "
-          "frames; "
-          "say both lengths here. optax answers infeasible items with about 1e5. TensorFlow 1 and ctc_batch_cost have "
+          "Its infeasible items have a NaN gradient. Its mean, and only its mean, divides by the target lengths first: "
+          "normalize = target_length, in force under TORCH with the reduction MEAN. Keras takes logits and has no "
+          "lengths: it uses all frames and as many labels, from the first on, as are not 0. optax answers infeasible "
+          "items with about 1e5. TensorFlow 1 and ctc_batch_cost have "
           "the blank last: blank = -1.",
       .params = {{.name = "blank",
                   .fallback = 0,
@@ -66,7 +66,9 @@ struct Ctc {
                   .choices = {"true", "torch"},
                   .detached = {"torch"}},
                  Choice("normalize", {"none", "target_length"}, 0,
-                        "target_length: value and gradient are divided by the label length, at least 1")},
+                        "target_length: value and gradient are divided by the label length, at least 1"),
+                 Choice("unsent_label_length", {"all", "not_blank"}, 0,
+                        "without label_length every label counts, or as many as there are labels that are no blank")},
       .forms = {{InputKind::kLogits},
                 {InputKind::kLogProbabilities},
                 {InputKind::kProbabilities, ClipPolicy::kNone, kNonNegative}},
@@ -86,7 +88,7 @@ struct Ctc {
                   .content = Content::kCount,
                   .bound = 'L',
                   .optional = true,
-                  .summary = "labels of each item; all where absent"}},
+                  .summary = "labels of each item; where absent, unsent_label_length says"}},
       .examples = {{.origin = "test of keras.ops.ctc_loss, first item",
                     .target = {1, 2, 1},
                     .prediction = {.4, .8, .4, .2, .8, .3, .9, .4, .5},
@@ -110,16 +112,19 @@ struct Ctc {
                     .shape = {2, 2}}},
       .f64 = {1024, 1024, true},
       .tolerance_note = "F64: values near 0 and slopes are differences of sums over all paths.",
-      .conventions = {{.convention = Convention::kKeras, .input_kind = InputKind::kLogits},
+      .conventions = {{.convention = Convention::kKeras,
+                       .input_kind = InputKind::kLogits,
+                       .params = {{"unsent_label_length", 1}}},
                       {.convention = Convention::kTorch,
                        .input_kind = InputKind::kLogProbabilities,
-                       .params = {{"gradient", 1}, {"normalize", 1}}},
+                       .params = {{"gradient", 1}},
+                       .mean_params = {{"normalize", 1}}},
                       {.convention = Convention::kOptax, .input_kind = InputKind::kLogits}},
       .extra = Extra::kPerItem,
       .extra_name = "feasible",
       .checks_nan_itself = true,
   };
-  double blank, infeasible, gradient, normalize;
+  double blank, infeasible, gradient, normalize, unsent_label_length;
 
   static size_t Scratch(const Dims& dims, size_t) {
     return CtcLattice::Scratch(dims['T'], dims['L']) + 2 * dims['T'] + dims['C'];
@@ -128,13 +133,19 @@ struct Ctc {
   HWY_INLINE double operator()(const Item& x) const {
     const size_t classes = x.dim('C'), all_frames = x.dim('T');
     const size_t frames = x.index(2) == nullptr ? all_frames : *x.index(2);
-    const size_t labels = x.index(3) == nullptr ? x.dim('L') : *x.index(3);
+    const double blank_class = blank < 0 ? static_cast<double>(classes) - 1 : blank;
+    size_t labels = x.dim('L');
+    if (x.index(3) != nullptr) {
+      labels = *x.index(3);
+    } else if (unsent_label_length > 0) {
+      labels -= static_cast<size_t>(std::count(x.index(1), x.index(1) + labels, static_cast<int32_t>(blank_class)));
+    }
     const InputKind kind = x.form().input_kind;
     double* const slope = x.slope(0);
     double* const maxima = x.scratch();
     double* const rests = maxima + all_frames;
     double* const masses = rests + all_frames;
-    CtcLattice lattice(x.index(1), labels, blank < 0 ? classes - 1 : blank, frames, masses + classes);
+    CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(blank_class), frames, masses + classes);
 
     bool sound = blank < static_cast<double>(classes);
     for (size_t t = 0; t < frames && sound; ++t) {

@@ -41,11 +41,24 @@ def exponentials(row):
     return [mpf(0) if x == -mp.inf else mp.exp(x) for x in row]
 
 
+def label_count(c, i):
+    labels = c.y_true[i]
+    if hasattr(c, "label_length"):
+        return c.label_length[i]
+    if getattr(c, "unsent_label_length", "all") == "all":
+        return len(labels)
+    return sum(label != blank_of(c) for label in labels)
+
+
+def blank_of(c):
+    return int(c.blank) if c.blank >= 0 else len(c.y_pred[0][0]) - 1
+
+
 def items(c):
     """(frames in use, labels in use) of each item."""
     for i, frames in enumerate(c.y_pred):
         n = c.input_length[i] if hasattr(c, "input_length") else len(frames)
-        m = c.label_length[i] if hasattr(c, "label_length") else len(c.y_true[i])
+        m = label_count(c, i)
         yield frames[:n], c.y_true[i][:m]
 
 
@@ -56,6 +69,7 @@ def items(c):
         "infeasible": ("inf", "zero"),
         "gradient": ("true", "torch"),
         "normalize": ("none", "target_length"),
+        "unsent_label_length": ("all", "not_blank"),
     },
     integers=("y_true", "input_length", "label_length"),
 )
@@ -64,7 +78,7 @@ def ctc(c):
     for frames, labels in items(c):
         to_probabilities = {"LOGITS": softmax, "LOG_PROBABILITIES": exponentials, "PROBABILITIES": list}[c.kind]
         y = [to_probabilities(row) for row in frames]
-        z = path_sum(y, labels, int(c.blank) if c.blank >= 0 else len(c.y_pred[0][0]) - 1)
+        z = path_sum(y, labels, blank_of(c))
         if z == 0:
             values.append(mpf(0) if c.infeasible == "zero" else mp.inf)
         else:
@@ -86,7 +100,7 @@ def _(c):
     h, k = mpf("1e-60"), 0
     for i, frames in enumerate(c.y_pred):
         used = c.input_length[i] if hasattr(c, "input_length") else len(frames)
-        n = (c.label_length[i] if hasattr(c, "label_length") else len(c.y_true[i])) if c.normalize != "none" else 1
+        n = label_count(c, i) if c.normalize != "none" else 1
         for t, row in enumerate(frames):
             for j, x in enumerate(row):
                 if slopes[k] is None and t < used:
@@ -187,6 +201,16 @@ def _(T, rng):
             yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.25, 0.0, 0.75]], [1, 2])
             yield one("zeros", [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]], [1])
             yield one("a label of probability 0", [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]], [1, 2])
+    for kind in ("LOGITS", "PROBABILITIES"):
+        for labels, more in (
+            ([1, 2, 0], {}),
+            ([1, 0, 2], {}),
+            ([0, 0, 0], {}),
+            ([1, 0, 2], {"normalize": "target_length", "blank": -1}),
+        ):
+            params = {"unsent_label_length": "not_blank", **more}
+            y_pred = [rows_of(kind, T, rng, 4, 3)]
+            yield case("as many labels as are no blank", kind=kind, y_pred=y_pred, y_true=[labels], params=params)
 
 
 ctc.published(
@@ -207,7 +231,7 @@ ctc.published(
     kind="LOGITS",
     y_pred=[[[(12 * b + 3 * t + k - 12) / 100 for k in range(3)] for t in range(4)] for b in range(2)],
     y_true=[[1, 2, 1, 0], [1, 2, 0, 2]],
-    label_length=[3, 3],
+    params={"unsent_label_length": "not_blank"},
 )
 
 
