@@ -64,7 +64,7 @@ def request_of(loss):
     first = loss["inputs"][0]["name"]
     request = {"loss": loss["loss"]["name"]}
     if example.get("params"):
-        request["params"] = example["params"]
+        request["params"] = dict(sorted(example["params"].items()))
     options = {"reduction": "SUM"}
     if example.get("input_kind"):
         options["input_kind"] = example["input_kind"]
