@@ -84,9 +84,10 @@ def groups(folder, loss):
         soft = "crossentropy" in loss and not set(np.ravel(inputs["y_true"])) <= {0.0, 1.0}
         if (loss in LABELS or not soft) and all(usual(a) for a in inputs.values()):
             shapes = tuple((name, a.shape) for name, a in inputs.items())
+            binary = set(np.ravel(inputs.get("y_true", []))) <= {0.0, 1.0}  # what hinges look for in a whole batch
             if all(shape and shape[0] == shapes[0][1][0] for _, shape in shapes):
-                batches[case["form"], case["params"], shapes].append(case)
-    for (form, params, shapes), cases in batches.items():
+                batches[case["form"], case["params"], shapes, binary].append(case)
+    for (form, params, shapes, _), cases in batches.items():
         inputs = {}
         for name, shape in shapes:
             array = np.concatenate([c["inputs"][name] for c in cases])
@@ -200,7 +201,7 @@ def ask_keras(loss, form, params, inputs):
         return None
     if set(inputs) != {"y_pred", "y_true"}:
         return None
-    fixed = dict(params)
+    fixed = {"q": 0.5, **params} if loss == "generalized_cross_entropy" else dict(params)
     if "crossentropy" in loss:
         fixed["from_logits"] = form[0] == "LOGITS"
     elementwise = inputs["y_pred"].ndim == 1
@@ -229,7 +230,7 @@ def lossd(client):
 
 
 def measure(ask, folder):
-    """{"loss, form": [cases, worst error of a value, worst error of a gradient]}"""
+    """{"loss, form": [cases, worst error and share beyond 4 ulp of the values, the same of the gradients]}"""
     errors = collections.defaultdict(lambda: ([], []))
     for loss in LOSSES:
         for form, params, inputs, value, gradient in groups(folder, loss):
@@ -240,17 +241,19 @@ def measure(ask, folder):
                 errors[name][1].append(ulps(answer[1], gradient))
     result = {}
     for name, (values, gradients) in errors.items():
-        values, gradients = np.concatenate(values), np.concatenate(gradients)
-        result[name] = [len(values), float(values.max(initial=0)), float(gradients.max(initial=0))]
+        result[name] = [sum(map(len, values))]
+        for found in (np.concatenate(values), np.concatenate(gradients)):
+            result[name] += [float(found.max(initial=0)), float(np.mean(found > 4)) if len(found) else 0.0]
     return result
 
 
-def show(ulp):
+def show(ulp, share):
+    many = f", {max(share, 0.01):.0%}" if share else ""
     if math.isinf(ulp):
-        return "NaN or inf"
+        return "NaN or inf" + many
     if ulp < 99.95:
-        return f"{ulp:.2f}" if ulp < 9.995 else f"{ulp:.1f}"
-    return f"{ulp:.0f}" if ulp < 2**23 else "all digits"  # 0, or a number of another magnitude
+        return (f"{ulp:.2f}" if ulp < 9.995 else f"{ulp:.1f}") + many
+    return (f"{ulp:.0f}" if ulp < 2**23 else "all digits") + many  # 0, or a number of another magnitude
 
 
 def main():
@@ -285,7 +288,7 @@ def main():
         if not any(name in answers[peer] for peer in ("PyTorch", "Keras")):
             continue
         cells = [
-            f"{show(measured[name][1])} | {show(measured[name][2])}" if name in measured else " | "
+            f"{show(*measured[name][1:3])} | {show(*measured[name][3:])}" if name in measured else " | "
             for measured in answers.values()
         ]
         print(f"| {name} | {cases} | " + " | ".join(cells) + " |")
