@@ -341,12 +341,17 @@ BOX = [
     )
     for name, loss, value in [("two pairs", "giou", "1.075 1.9333333"), ("two pairs", "iou", "0.875 1.0")]
 ]
+# No distance, no angle: IoU 1/4, and the shape 2 (1 - exp(-1/2))^4. An angle of 0/0 makes the formula NaN.
+EQUAL_CENTRES = Published(
+    "equal centres", BOXES, "siou", [[1.0, 1.0, 3.0, 3.0]], [[0.0, 0.0, 4.0, 4.0]], "0.773968",
+    "0.143474 0.143474 -0.143474 -0.143474",
+)
 # The sign of the last component turns where IoU^gamma is not detached; the others were not published.
 NOT_DETACHED = Published(
     "overlapping, not detached", BOXES, "focal_eiou", *A, "0.496489457", "? ? ? 0.080002", {}, {"detach": False}
 )
 
-TABLE = REGRESSION + BINARY + FOCAL + CATEGORICAL + OVERLAP + CTC + CIRCLE + BOX + [NOT_DETACHED]
+TABLE = REGRESSION + BINARY + FOCAL + CATEGORICAL + OVERLAP + CTC + CIRCLE + BOX + [EQUAL_CENTRES, NOT_DETACHED]
 
 
 def unit(text):
