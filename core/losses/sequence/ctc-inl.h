@@ -27,7 +27,7 @@ struct Ctc {
   static constexpr Contract kContract = {
       .name = "ctc",
       .family = Family::kSequence,
-      .aliases = {{"CTCLoss"}, {"connectionist_temporal_classification"}},
+      .aliases = {{"CTCLoss"}, {"ctc_loss_with_forward_probs"}, {"connectionist_temporal_classification"}},
       .summary = "the labels in their order, wherever and however long they are heard",
       .use =
           "Speech and handwriting, where the labels come without their places in time. It sums over all alignments of "
