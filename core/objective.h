@@ -11,8 +11,8 @@
 namespace lossd {
 
 struct Term {
-  std::string name;    // in the answer
-  double weight = 1;   // finite
+  std::string name;               // in the answer
+  double weight = 1;              // finite
   std::vector<Problem> problems;  // one for a loss; one for each tensor of a regulariser. Reduction SUM or MEAN.
   // For each problem and each of its inputs, the name of the tensor that it reads; empty: absent.
   std::vector<std::vector<std::string>> tensors;

@@ -150,7 +150,8 @@ absl::StatusOr<GradientResult> DecodeGradientTo(const wire::ReceivedBytes& bytes
     if (name == "y_pred" && destination) {
       const absl::StatusOr<Received> received = CheckTensor(field, tensor, payloads);
       if (!received.ok()) return received.status();
-      if (received->size_bytes != destination->size()) return BadAnswer(absl::StrCat(field, ": not the size of y_pred"));
+      if (received->size_bytes != destination->size())
+        return BadAnswer(absl::StrCat(field, ": not the size of y_pred"));
       Gather(*received->segments, destination->data());
       continue;
     }

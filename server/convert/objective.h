@@ -9,9 +9,10 @@
 
 namespace lossd::server {
 
-// The terms of message.objective(), each checked by MakeProblem. Gradients are taken with respect to the tensors named in
-// with_respect_to; where that is empty, to every y_pred and regularised tensor. INVALID_ARGUMENT names the term. The terms
-// borrow what `views` borrows.
-absl::StatusOr<std::vector<Term>> ToTerms(const v1::GradientRequest& message, const TensorsByName& views, bool gradient);
+// The terms of message.objective(), each checked by MakeProblem. Gradients are taken with respect to the tensors named
+// in with_respect_to; where that is empty, to every y_pred and regularised tensor. INVALID_ARGUMENT names the term. The
+// terms borrow what `views` borrows.
+absl::StatusOr<std::vector<Term>> ToTerms(const v1::GradientRequest& message, const TensorsByName& views,
+                                          bool gradient);
 
 }  // namespace lossd::server

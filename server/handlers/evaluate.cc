@@ -23,8 +23,7 @@ size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, cons
 }
 
 absl::Status OverBudget() {
-  return absl::ResourceExhaustedError(
-      "the server is at its memory budget, and this call takes more than it declared");
+  return absl::ResourceExhaustedError("the server is at its memory budget, and this call takes more than it declared");
 }
 
 // Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when

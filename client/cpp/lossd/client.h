@@ -92,8 +92,8 @@ struct EvaluateResult {
   double divisor = 1;
   int64_t valid_count = 0;
   double weight_sum = 0;
-  std::string loss;                // canonical name
-  std::optional<Tensor> per_item;  // where the reduction is NONE
+  std::string loss;                       // canonical name
+  std::optional<Tensor> per_item;         // where the reduction is NONE
   std::map<std::string, Tensor> outputs;  // what the loss reports beside, by name: "feasible" of ctc
 };
 
