@@ -171,6 +171,17 @@ absl::Status TooManyClasses(int64_t classes) {
   return InvalidArgumentError(Cat("y_pred: ", classes, " classes; expected at most ", kMaxRowWidth));
 }
 
+absl::Status ListTooLong(size_t entries) {
+  return InvalidArgumentError(
+      Cat("y_pred: lists of ", entries, " entries; expected at most ", kMaxListLength, ": every pair is looked at"));
+}
+
+absl::Status BatchTooLarge(std::string_view loss, double work) {
+  return InvalidArgumentError(
+      absl::StrFormat("y_pred: %s of these sizes takes %.3g multiplications; expected at most %.3g", std::string(loss),
+                      work, kMaxBatchWork));
+}
+
 absl::Status IndexOutOfRange(std::string_view field, size_t index, int64_t given, int64_t lo, int64_t hi) {
   return InvalidArgumentError(Cat(field, ": ", field == "y_true" ? "label " : "", given, " at flat index ", index,
                                   "; expected [", lo, ", ", hi, ")"));

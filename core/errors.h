@@ -53,6 +53,8 @@ absl::Status ShapeMismatch(std::string_view field, std::span<const int64_t> give
                            std::string_view rule);
 absl::Status NoClasses(std::span<const int64_t> y_pred);
 absl::Status TooManyClasses(int64_t classes);
+absl::Status ListTooLong(size_t entries);
+absl::Status BatchTooLarge(std::string_view loss, double work);
 
 absl::Status IndexOutOfRange(std::string_view field, size_t index, int64_t given, int64_t lo, int64_t hi);
 absl::Status NotBool(std::string_view field, size_t index, int byte);

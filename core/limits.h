@@ -13,6 +13,14 @@ inline constexpr size_t kMaxRank = 32;
 // Classes of a row loss: labels are kept as int32.
 inline constexpr size_t kMaxRowWidth = std::numeric_limits<int32_t>::max();
 
+// Entries of a list whose loss looks at every pair of them (axis K): 2 G pairs, some seconds between two looks at the
+// deadline.
+inline constexpr size_t kMaxListLength = 65'536;
+
+// Multiplications of a batch loss (rows times rows times width, or rows times the elements of its weights), which runs
+// to its end on one thread once begun: some minutes.
+inline constexpr double kMaxBatchWork = 0x1p38;
+
 // Characters of a caller's text that an error message repeats.
 inline constexpr size_t kMaxEcho = 64;
 

@@ -230,6 +230,20 @@ absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorVie
   return absl::OkStatus();
 }
 
+// Work that grows faster than the message: what looks at every pair, or multiplies matrices, is bounded.
+absl::Status CheckWork(const Problem& problem) {
+  const size_t list = problem.dims['K'];
+  if (list != kUnbound && list > kMaxListLength) return error::ListTooLong(list);
+  if (!problem.batch()) return absl::OkStatus();
+  const Shape& shape = problem.inputs[0].view->shape();
+  const double rows = shape.empty() ? 1 : static_cast<double>(shape[0]);
+  double work = rows * static_cast<double>(problem.inputs[0].width);
+  for (size_t i = 1; i < problem.inputs.size(); ++i) {
+    if (!problem.inputs[i].integer) work += rows * static_cast<double>(problem.inputs[i].width);
+  }
+  return work > kMaxBatchWork ? error::BatchTooLarge(problem.contract().name, work) : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& problem) {
@@ -294,6 +308,7 @@ absl::Status BindInputs(Request& request, const Resolved& resolved, Problem& pro
     const size_t classes = problem.dims['C'];
     problem.num_classes = classes == kUnbound ? prediction.width : classes;
   }
+  if (absl::Status s = CheckWork(problem); !s.ok()) return s;
   problem.num_items = ElementCount(problem.item_shape).value_or(0);
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 
 #include "core/problem.h"
 #include "gtest/gtest.h"
+#include "tests/support/problems.h"
 #include "tests/support/requests.h"
 #include "tests/support/status.h"
 
@@ -250,6 +251,25 @@ TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
     c.change(request);
     EXPECT_THAT(MakeProblem(std::move(request)), StatusIs(c.code, HasSubstr(c.message)));
   }
+}
+
+TEST(MakeProblem, RefusesWorkThatGrowsFasterThanItsMessage) {
+  using testing::Bytes;
+  using testing::View;
+  constexpr int64_t kList = 65'537, kRows = 300'000, kWidth = 4;
+  const Bytes list{std::vector<float>(kList)};
+  const Bytes batch{std::vector<float>(kRows * kWidth)};
+  const Bytes labels{std::vector<uint8_t>(kRows)};
+  Request pairs;
+  pairs.loss = "ranknet";
+  pairs.y_pred = View(DType::kF32, {1, kList}, list);
+  pairs.y_true = View(DType::kF32, {1, kList}, list);
+  EXPECT_THAT(MakeProblem(pairs), StatusIs(StatusCode::kInvalidArgument, HasSubstr("lists of 65537 entries")));
+  Request embeddings;
+  embeddings.loss = "supcon";
+  embeddings.y_pred = View(DType::kF32, {kRows, kWidth}, batch);
+  embeddings.y_true = View(DType::kU8, {kRows}, labels);
+  EXPECT_THAT(MakeProblem(embeddings), StatusIs(StatusCode::kInvalidArgument, HasSubstr("3.6e+11 multiplications")));
 }
 
 }  // namespace
