@@ -144,6 +144,15 @@ TEST(Options, ItemsAndClassesLeftOut) {
        Fair({3}, {0, -100, 1}).With([](Options& o) { o.ignore_index = -100; }),
        {kLog2},
        {-.25, .25, 0, 0, .25, -.25}},
+      {"a class of probabilities that is left out has no slope",  // by hand: S = .5, slope T/S - t/p of the classes
+                                                                  // left
+       Ask("categorical_crossentropy")
+           .Pred({1, 3}, {.25, .25, .5})
+           .True({1, 3}, {1, 0, 0})
+           .With([](Options& o) { o.input_kind = InputKind::kProbabilities; })
+           .Send("class_mask", {3}, {1, 1, 0}, DType::kBool),
+       {kLog2},
+       {-2, 2, 0}},
       {"ignored and smoothed",
        Fair({2}, {-1, 1}).With([](Options& o) { o.ignore_index = -1, o.label_smoothing = .5; }),
        {kLog2},
@@ -197,6 +206,10 @@ TEST(Options, WeightsOfElementsAndFolds) {
        {2.5},
        {1, 2, 0, 0}},
       {"upstream", mse().Send("upstream", {2, 2}, {10, -1, 0, .5}).None(), {1, 4, 9, 16}, {20, -4, 0, 4}},
+      {"upstream times weight",
+       mse().Send("upstream", {2, 2}, {10, -1, 0, .5}).Send("sample_weight", {2, 2}, {1, 2, 3, 4}).None(),
+       {1, 8, 27, 64},
+       {20, -8, 0, 16}},
       {"upstream of rows",
        mse().Send("upstream", {2}, {10, -1}).With([](Options& o) { o.last_axis = LastAxis::kSum; }).None(),
        {5, 25},
