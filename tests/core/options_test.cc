@@ -253,6 +253,14 @@ TEST(Options, Conventions) {
   const auto torch = [](Options& o) { o.convention = Convention::kTorch; };
   const auto optax = [](Options& o) { o.convention = Convention::kOptax; };
   Check({
+      {"Keras's labels may be a column",
+       Ask("sparse_categorical_crossentropy")
+           .Pred({2, 2}, {0, 0, 0, 0})
+           .Labels({2, 1}, {0, 1})
+           .Logits()
+           .With([](Options& o) { o.convention = Convention::kKeras; }),
+       {kLog2},
+       {-.25, .25, .25, -.25}},
       {"Keras averages the last axis", mse().With(keras).None(), {2.5, 12.5}, {1, 2, 3, 4}},
       {"optax does not reduce", mse().With(optax), {1, 4, 9, 16}, {2, 4, 6, 8}},
       {"what the caller sets wins",
