@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
@@ -20,7 +21,7 @@ namespace {
 template <class Body>
 std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
                                     const Cancellation& cancellation, const Body& body) {
-  std::vector<Partial> partials(plan.num_blocks);
+  absl::InlinedVector<Partial, 1> partials(plan.num_blocks);
   const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
     Workspace workspace(problem, plan.items_per_block);
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);

@@ -138,10 +138,6 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
     if (!contract.curvature) return error::NoHessian(contract.name);
     problem.hessian_diagonal = true;
   }
-  std::vector<std::string_view> known;
-  for (const Input& input : contract.inputs) {
-    if (input.differentiable) known.push_back(input.name);
-  }
   if (request.with_respect_to.empty()) {
     const bool plain = contract.inputs[0].name == "y_pred";
     for (size_t i = 0; i < problem.inputs.size(); ++i) {
@@ -151,6 +147,10 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
   for (const std::string& name : request.with_respect_to) {
     const size_t i = contract.InputIndex(name);
     if (i == contract.inputs.size() || !contract.inputs[i].differentiable) {
+      std::vector<std::string_view> known;
+      for (const Input& input : contract.inputs) {
+        if (input.differentiable) known.push_back(input.name);
+      }
       return error::NotDifferentiable(name, contract.name, known);
     }
     if (!problem.inputs[i].view) return error::TensorMissing(name, "with_respect_to");

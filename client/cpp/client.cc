@@ -100,7 +100,7 @@ absl::StatusOr<Client> Client::Create(ClientOptions options) {
 
 absl::StatusOr<EvaluateResult> Client::Evaluate(const LossCall& call) const {
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeEvaluate(call);
+  const wire::Pieces request = EncodeEvaluate(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Evaluate", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeEvaluate(response);
@@ -108,7 +108,7 @@ absl::StatusOr<EvaluateResult> Client::Evaluate(const LossCall& call) const {
 
 absl::StatusOr<GradientResult> Client::Gradient(const LossCall& call) const {
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeGradient(call);
+  const wire::Pieces request = EncodeGradient(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Gradient", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeGradient(response);
@@ -121,7 +121,7 @@ absl::StatusOr<GradientResult> Client::GradientInto(const LossCall& call, std::s
         absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ", wanted));
   }
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeGradient(call);
+  const wire::Pieces request = EncodeGradient(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Gradient", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeGradientInto(response, gradient);

@@ -52,7 +52,7 @@ void FillTensor(const ConstTensor& tensor, wire::Payloads* payloads, v1::Tensor*
 }
 
 template <class Request>
-std::vector<wire::Piece> EncodeCall(const LossCall& call) {
+wire::Pieces EncodeCall(const LossCall& call) {
   Request request;
   wire::Payloads payloads;
   request.set_loss(call.loss);
@@ -176,8 +176,8 @@ absl::StatusOr<GradientResult> DecodeGradientTo(const wire::ReceivedBytes& bytes
 
 }  // namespace
 
-std::vector<wire::Piece> EncodeEvaluate(const LossCall& call) { return EncodeCall<v1::EvaluateRequest>(call); }
-std::vector<wire::Piece> EncodeGradient(const LossCall& call) { return EncodeCall<v1::GradientRequest>(call); }
+wire::Pieces EncodeEvaluate(const LossCall& call) { return EncodeCall<v1::EvaluateRequest>(call); }
+wire::Pieces EncodeGradient(const LossCall& call) { return EncodeCall<v1::GradientRequest>(call); }
 
 absl::StatusOr<EvaluateResult> DecodeEvaluate(const wire::ReceivedBytes& bytes) {
   v1::EvaluateResponse response;

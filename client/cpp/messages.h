@@ -13,8 +13,8 @@
 namespace lossd {
 
 // The request to send; it points at the tensors' bytes.
-std::vector<wire::Piece> EncodeEvaluate(const LossCall& call);
-std::vector<wire::Piece> EncodeGradient(const LossCall& call);
+wire::Pieces EncodeEvaluate(const LossCall& call);
+wire::Pieces EncodeGradient(const LossCall& call);
 
 // INTERNAL where the bytes are no answer: malformed, a tensor missing, or one whose size does not fit its shape.
 absl::StatusOr<EvaluateResult> DecodeEvaluate(const wire::ReceivedBytes& bytes);

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <string_view>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/segment.h"
@@ -36,8 +36,8 @@ class TensorView {
   DType dtype_ = DType::kF32;
   Shape shape_;
   size_t count_ = 0;
-  Segments segments_;         // none of them empty
-  std::vector<size_t> ends_;  // ends_[i]: bytes in segments 0..i
+  Segments segments_;                          // none of them empty
+  absl::InlinedVector<size_t, 2> ends_;  // ends_[i]: bytes in segments 0..i
 };
 
 }  // namespace lossd

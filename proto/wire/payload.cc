@@ -62,7 +62,9 @@ size_t VarintSize(uint64_t value) { return CodedOutputStream::VarintSize64(value
 
 class Decoder {
  public:
-  Decoder(std::span<const Segment> bytes, std::vector<Segments>* payloads) : cursor_(bytes), payloads_(payloads) {}
+  Decoder(std::span<const Segment> bytes, absl::InlinedVector<Segments, 4>* payloads) : cursor_(bytes), payloads_(payloads) {
+    skeleton_.reserve(kUsualGrowth);
+  }
 
   // False for malformed bytes.
   bool Run(const TensorFields& fields) {
@@ -134,14 +136,14 @@ class Decoder {
 
   Cursor cursor_;
   std::string skeleton_;
-  std::vector<Segments>* payloads_;
+  absl::InlinedVector<Segments, 4>* payloads_;
 };
 
 class Encoder {
  public:
   explicit Encoder(const Payloads& payloads) : payloads_(payloads) {}
 
-  std::vector<Piece> Run(const TensorFields& fields, const std::string& skeleton) {
+  Pieces Run(const TensorFields& fields, const std::string& skeleton) {
     const Segment bytes{reinterpret_cast<const std::byte*>(skeleton.data()), skeleton.size()};
     Cursor measured({&bytes, 1});
     Measure(fields, &measured, 0);
@@ -239,12 +241,12 @@ class Encoder {
   }
 
   const Payloads& payloads_;
-  std::vector<size_t> sizes_;
+  absl::InlinedVector<size_t, 16> sizes_;
   size_t next_size_ = 0;
   size_t inline_bytes_ = 0;
   std::string handle_;
   std::string run_;  // bytes made since the last piece
-  std::vector<Piece> pieces_;
+  Pieces pieces_;
 };
 
 // A map with two entries has the same bytes each time.
@@ -264,6 +266,14 @@ void Payloads::Attach(v1::Tensor* tensor, Segments bytes) {
   const auto handle = HandleBytes(payloads_.size());
   tensor->set_raw(handle.data(), handle.size());
   payloads_.push_back(std::move(bytes));
+}
+
+size_t Payloads::size_bytes() const {
+  size_t bytes = 0;
+  for (const Segments& payload : payloads_) {
+    for (const Segment& segment : payload) bytes += segment.size;
+  }
+  return bytes;
 }
 
 const Segments* Payloads::Find(const v1::Tensor& tensor) const {
@@ -290,7 +300,7 @@ absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* s
   return absl::OkStatus();
 }
 
-std::vector<Piece> Encode(const google::protobuf::Message& skeleton, const Payloads& payloads) {
+Pieces Encode(const google::protobuf::Message& skeleton, const Payloads& payloads) {
   return Encoder(payloads).Run(TensorFields::Of(skeleton.GetDescriptor()), SerializeInFixedOrder(skeleton));
 }
 

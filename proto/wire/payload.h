@@ -18,8 +18,8 @@
 #include <span>
 #include <string>
 #include <variant>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "core/tensor/segment.h"
 #include "google/protobuf/message.h"
@@ -47,20 +47,22 @@ class Payloads {
   // The bytes of a tensor whose data is `raw`; null when the handle is none of ours.
   const Segments* Find(const v1::Tensor& tensor) const;
   size_t size() const { return payloads_.size(); }
+  size_t size_bytes() const;  // of all together
   const Segments& operator[](size_t handle) const { return payloads_[handle]; }
 
  private:
   friend absl::Status Decode(std::span<const Segment>, google::protobuf::Message*, Payloads*, size_t);
 
-  std::vector<Segments> payloads_;
+  absl::InlinedVector<Segments, 4> payloads_;  // room for a usual request
 };
 
 // One run of an encoded message: bytes made here, or a payload to be sent as it lies.
 using Piece = std::variant<std::string, Segment>;
+using Pieces = absl::InlinedVector<Piece, 4>;
 
 // Puts a message together: its bytes on the wire are the pieces in order. The pieces point at the payloads' bytes.
 // REQUIRES: every `Tensor.raw` in `skeleton` was set by Decode or by Attach on `payloads`. Protobuf's parsers refuse a
 // message of 2 GiB or more; whether the sum of the pieces is below that is for the caller to check.
-std::vector<Piece> Encode(const google::protobuf::Message& skeleton, const Payloads& payloads);
+Pieces Encode(const google::protobuf::Message& skeleton, const Payloads& payloads);
 
 }  // namespace lossd::wire

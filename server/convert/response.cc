@@ -1,11 +1,14 @@
 #include "server/convert/response.h"
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string>
 
+#include "absl/container/inlined_vector.h"
 #include "core/tensor/convert.h"
+#include "google/protobuf/arena.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/byte_buffer.h"
 #include "proto/wire/enums.h"
@@ -17,6 +20,9 @@ namespace {
 
 // A cache line, and the width of the widest vector.
 constexpr size_t kOutputAlignment = 64;
+
+// On the stack, for what protobuf makes of a usual answer.
+constexpr size_t kArenaBytes = 2 << 10;
 
 // Writes tensors into a message and remembers which slice holds the bytes of each.
 class Sender {
@@ -43,7 +49,7 @@ class Sender {
 
  private:
   wire::Payloads payloads_;
-  std::vector<grpc::Slice> slices_;
+  absl::InlinedVector<grpc::Slice, 2> slices_;
 };
 
 std::byte* Bytes(const grpc::Slice& slice) {
@@ -82,7 +88,9 @@ size_t OutputBytes(const Problem& problem) {
 }
 
 grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices) {
-  v1::GradientResponse response;
+  alignas(std::max_align_t) char first_block[kArenaBytes];
+  google::protobuf::Arena arena(first_block, sizeof(first_block));
+  auto& response = *google::protobuf::Arena::CreateMessage<v1::GradientResponse>(&arena);
   Sender sender;
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
@@ -90,7 +98,7 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
   response.set_valid_count(result.valid_count);
   response.set_weight_sum(result.weight_sum);
   const Contract& contract = problem.contract();
-  response.set_loss(std::string(contract.name));
+  response.set_loss(contract.name.data(), contract.name.size());
   if (problem.reduction == Reduction::kNone) {
     sender.Set(problem.dtype, problem.item_shape, slices.per_item, response.mutable_per_item());
   }
