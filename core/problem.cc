@@ -167,6 +167,23 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
 
 }  // namespace
 
+absl::InlinedVector<TensorView*, 4> Problem::tensors() {
+  absl::InlinedVector<TensorView*, 4> all;
+  const auto add = [&](std::optional<TensorView>& view) {
+    if (view) all.push_back(&*view);
+  };
+  for (BoundInput& input : inputs) add(input.view);
+  if (sample_weight) all.push_back(&sample_weight->view);
+  if (mask) all.push_back(&mask->view);
+  add(element_weight);
+  add(upstream);
+  return all;
+}
+
+bool Problem::repeats() const {
+  return class_weight.empty() && class_mask.empty() && contract().label_encoding.empty();
+}
+
 size_t Problem::permuted_bytes() const {
   size_t bytes = 0;
   for (const BoundInput& input : inputs) {
@@ -194,6 +211,7 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   problem.divisor = resolved->divisor;
   problem.normalizer = resolved->normalizer;
   problem.empty_policy = resolved->empty_policy;
+  problem.non_finite_policy = request.options.non_finite_policy;
   problem.ignore_index = request.options.ignore_index;
   problem.y_true = problem.contract().InputIndex("y_true");
 
@@ -207,9 +225,6 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   // From here on the contents are looked at; shapes are known to fit.
   if (absl::Status s = TransformTarget(request, problem); !s.ok()) return s;
   if (absl::Status s = CheckContents(problem); !s.ok()) return s;
-  if (request.options.non_finite_policy == NonFinitePolicy::kError) {
-    if (absl::Status s = CheckFinite(problem); !s.ok()) return s;
-  }
   return problem;
 }
 

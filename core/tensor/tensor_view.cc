@@ -19,16 +19,29 @@ absl::StatusOr<TensorView> TensorView::Make(std::string_view name, DType dtype, 
   TensorView view;
   view.dtype_ = dtype;
   view.count_ = *count;
+  const size_t bytes = view.Take(std::move(segments));
+  if (bytes != view.size_bytes()) return error::WrongByteCount(name, dtype, shape, bytes, view.size_bytes());
+  view.shape_ = std::move(shape);
+  return view;
+}
+
+bool TensorView::Move(Segments segments) {
+  TensorView moved;
+  if (moved.Take(std::move(segments)) != size_bytes()) return false;
+  segments_ = std::move(moved.segments_);
+  ends_ = std::move(moved.ends_);
+  return true;
+}
+
+size_t TensorView::Take(Segments segments) {
   size_t bytes = 0;
   for (const Segment& segment : segments) {
     if (segment.size == 0) continue;
     bytes += segment.size;
-    view.segments_.push_back(segment);
-    view.ends_.push_back(bytes);
+    segments_.push_back(segment);
+    ends_.push_back(bytes);
   }
-  if (bytes != view.size_bytes()) return error::WrongByteCount(name, dtype, shape, bytes, view.size_bytes());
-  view.shape_ = std::move(shape);
-  return view;
+  return bytes;
 }
 
 const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratch) const {
