@@ -17,7 +17,7 @@ class Observer final : public CallObserver {
   Observer(Metrics& metrics, LogThrottle& throttle, const MethodSeries& series)
       : metrics_(metrics), throttle_(throttle), series_(series) {}
 
-  void OnStarted() override { series_.started->Increment(); }
+  void OnStarted() override { series_.started.Add(); }
   void OnReceived(size_t bytes) override;
   void OnRefused(Refusal refusal) override { metrics_.CountRefusal(refusal); }
   void OnFinished(const FinishedCall& call) override;
