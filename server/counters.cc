@@ -3,11 +3,11 @@
 #include <prometheus/metric_type.h>
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <new>
 #include <stdexcept>
-#include <thread>
+
+#include "server/sharding.h"
 
 namespace lossd::server {
 namespace {
@@ -16,26 +16,13 @@ namespace {
 // touched.
 constexpr size_t kMostNumbers = 16 << 10;
 
-// Queues and workers together are about twice the cores; more shards than this are not worth their memory.
-constexpr size_t kMostShards = 64;
-
-constexpr size_t kCacheLine = 64;
-
 double Seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
-
-// Of this thread, in the order in which threads first counted something.
-size_t ThreadNumber() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t number = next.fetch_add(1, std::memory_order_relaxed);
-  return number;
-}
 
 }  // namespace
 
-Counters::Counters()
-    : shards_(std::bit_ceil(std::clamp<size_t>(2 * std::thread::hardware_concurrency(), 2, kMostShards))) {
+Counters::Counters() : shards_(NumShards()) {
   for (Shard& shard : shards_) {
-    void* const memory = std::aligned_alloc(kCacheLine, kMostNumbers * sizeof(std::atomic<uint64_t>));
+    void* const memory = std::aligned_alloc(kCacheLineBytes, kMostNumbers * sizeof(std::atomic<uint64_t>));
     if (memory == nullptr) throw std::bad_alloc();
     shard.reset(static_cast<std::atomic<uint64_t>*>(memory));
   }
