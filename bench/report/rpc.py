@@ -112,21 +112,24 @@ def calls_table(runs, kernels):
         for row in runs.rows(scenario):
             keys = ["calls_per_second", "gigabytes_per_second", "p50_us", "p99_us", "p999_us", "cpu_us_per_call"]
             cells = [figure(median(row[key])) for key in [*keys, "cpu_seconds_per_gigabyte"]]
-            rows.append([scenario, row["server"], *cells, bound(row, kernels)])
+            rows.append([scenario, row["server"], *cells, bound(row, runs, kernels)])
     return table(head, rows)
 
 
-def bound(row, kernels):
-    """What most of the server's CPU goes to, as far as the figures say."""
+def bound(row, runs, kernels):
+    """What the server's CPU goes to, as far as the figures say."""
     if row["server"] == "no-op":
         return "gRPC and sockets: the limit"
-    kernel = kernels.get(row["scenario"], "in process")
-    if not kernel or row["server"] == "python":
-        return "interpreter, copies, autograd" if row["server"] == "python" else "–"
-    share = median(kernel["cpu_us_per_call"]) / median(row["cpu_us_per_call"])
+    if row["server"] == "python":
+        return "interpreter, copies, autograd"
     if row["server"] == "plain":
-        return "copies, page faults, scalar loops" if int(row["payload_bytes"]) > 64 * KIB else "thread hand-over, protobuf"
-    return f"transport {1 - share:.0%}, kernel {share:.0%}"
+        return "copies, page faults, scalar loops" if int(row["payload_bytes"]) > 64 * KIB else "threads, protobuf"
+    noop, kernel = runs.get(row["scenario"], "no-op"), kernels.get(row["scenario"], "in process")
+    if not (noop and kernel):
+        return "–"
+    mine = median(row["cpu_us_per_call"])
+    transport, kernel = (median(r["cpu_us_per_call"]) / mine for r in (noop, kernel))
+    return f"transport {transport:.0%}, kernel {kernel:.0%}, the rest {max(0, 1 - transport - kernel):.0%}"
 
 
 def ratio_table(runs, kernels):
