@@ -114,7 +114,7 @@ class Jax(worker.Worker):
         # Integers as JAX has them, of 32 bits.
         self.tensors = [jax.device_put(a.view(ml_dtypes.bfloat16) if n in bfloat16 else a) for n, a in arrays.items()]
 
-    def call(self, mode, threads, made):
+    def call(self, mode, threads):
         def call():
             value, gradient = self.function(*self.tensors)
             gradient.block_until_ready()

@@ -81,7 +81,8 @@ class Worker {
   std::string Answer(const std::string& mode, int threads, double seconds, const std::string& folder) {
     if (folder != folder_) Load(folder);
     const std::function<double()> call = MakeCall(mode, threads);
-    const double value = call();
+    const auto [entry, first] = values_.try_emplace({mode, threads});
+    if (first) entry->second = call();  // not timed
     std::vector<double> times;
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     while (times.empty() || Clock::now() < end) {
@@ -91,7 +92,7 @@ class Worker {
     }
     std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
     char text[64];
-    std::snprintf(text, sizeof text, "%.9g %.17g", times[times.size() / 2], value);
+    std::snprintf(text, sizeof text, "%.9g %.17g", times[times.size() / 2], entry->second);
     return text;
   }
 
@@ -102,6 +103,7 @@ class Worker {
     const grpc::Slice slice(message);
     request_ = grpc::ByteBuffer(&slice, 1);
     folder_ = folder;
+    values_.clear();
   }
 
   std::function<double()> MakeCall(const std::string& mode, int threads) {
@@ -120,6 +122,7 @@ class Worker {
 
   std::string lossd_;
   std::string folder_;
+  std::map<std::pair<std::string, int>, double> values_;  // by mode and threads, of this folder
   std::unique_ptr<InProcess> problem_;
   grpc::ByteBuffer request_;
   std::vector<std::byte> memory_;

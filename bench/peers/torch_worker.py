@@ -86,7 +86,6 @@ def loss_of(name):
 
 class Torch(worker.Worker):
     def load(self, name, arrays, bfloat16):
-        torch._dynamo.reset() if hasattr(torch, "_dynamo") else None
         self.loss = loss_of(name)
         self.tensors = {
             n: torch.from_numpy(a.view("int16")).view(torch.bfloat16) if n in bfloat16 else torch.from_numpy(a)
@@ -94,16 +93,17 @@ class Torch(worker.Worker):
         }
         self.first = next(iter(self.tensors.values())).requires_grad_()
 
-    def call(self, mode, threads, made):
-        torch.set_num_threads(threads)
+    def call(self, mode, threads):
         if mode == "compile" and not hasattr(torch, "compile"):
             raise LookupError("this PyTorch has no torch.compile")
-        if (mode, threads) not in made:
-            # The number of threads is compiled in.
-            made[mode, threads] = self.loss if mode == "eager" else torch.compile(self.loss)
-        loss = made[mode, threads]
+        loss = self.loss
+        torch.set_num_threads(threads)
+        if mode == "compile":
+            torch.compiler.reset()  # the number of threads is compiled in
+            loss = torch.compile(loss)
 
         def call():
+            torch.set_num_threads(threads)
             self.first.grad = None
             value = loss(*self.tensors.values())
             value.backward()

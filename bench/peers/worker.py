@@ -4,7 +4,7 @@
                                      or  "error: ..." where the library does not have the case
 
 FOLDER holds case.json (its name, and which arrays are bfloat16) and an .npy file for each input, the first input first
-in case.json. The first call in a mode compiles and warms up; it is not timed.
+in case.json. The first call of a case in a mode compiles and warms up; it is not timed.
 """
 
 import json
@@ -22,7 +22,8 @@ class Worker:
         raise NotImplementedError
 
     def call(self, mode, threads):
-        """A function that computes value and gradient and returns the value; LookupError where there is none."""
+        """A function that computes value and gradient and returns the value; LookupError where there is none. Called once
+        for a case, a mode and a number of threads."""
         raise NotImplementedError
 
 
@@ -45,8 +46,10 @@ def run(worker):
                 about = json.loads((pathlib.Path(folder) / "case.json").read_text())
                 arrays = {name: np.load(pathlib.Path(folder) / f"{name}.npy") for name in about["inputs"]}
                 worker.load(about["name"], arrays, about["bfloat16"])
-            call = worker.call(mode, int(threads), calls)
-            value = float(call())
+            if (mode, threads) not in calls:
+                call = worker.call(mode, int(threads))
+                calls[mode, threads] = call, float(call())
+            call, value = calls[mode, threads]
             answer = f"{measure(call, float(seconds))!r} {value!r}"
         except Exception as error:  # whatever a library throws is an answer
             loaded = None
