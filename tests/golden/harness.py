@@ -134,7 +134,8 @@ class Loss:
         self.differentiate = differentiate
         self.hessian = differentiate if hessian is True else hessian or ()
         self.takes_frozen = len(inspect.signature(value).parameters) > 1
-        self.make_cases, self.make_slope, self.is_definition, self.figures = None, None, lambda c: False, []
+        self.make_cases, self.make_slope, self.figures = None, None, []
+        self.is_definition = self.is_linear = lambda c: False
 
     def cases(self, make):
         """Decorates the generator of cases, make(T, rng)."""
@@ -223,18 +224,21 @@ def gradients(a_loss, a_case, T):
         with mp.workdps(DIGITS):
             known = {**(a_loss.make_slope(arguments(a_loss, a_case, T)) or {}), **known}
     slopes, curvatures = {}, {}
+    c = arguments(a_loss, a_case, T)
+    is_definition, is_linear = a_loss.is_definition(c), a_loss.is_linear(c)
     for name in a_loss.differentiate:
         if name not in a_case.inputs:  # optional
             continue
         size = len(flat(a_case.inputs[name]))
         given = list(known.get(name) or [None] * size)
         assert len(given) == size, f"{a_loss.name}: the slope of {name} has {len(given)} elements, not {size}"
-        wants_curvature = name in a_loss.hessian
-        curvature = [None] * size
+        wants_curvature = name in a_loss.hessian and not is_definition
+        curvature = [mpf(0) if is_linear else None] * size
         for i in range(size):
-            if given[i] is None or wants_curvature:
+            if given[i] is None or (wants_curvature and not is_linear):
                 try:
-                    slope, curvature[i] = derivatives(a_loss, a_case, T, name, i, wants_curvature)
+                    slope, found = derivatives(a_loss, a_case, T, name, i, wants_curvature and not is_linear)
+                    curvature[i] = found if curvature[i] is None else curvature[i]
                 except ValueError:
                     if given[i] is None:
                         raise
