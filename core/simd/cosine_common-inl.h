@@ -126,22 +126,18 @@ class Cosine {
                      });
   }
 
-  // out = factor * d2 cos / d a_i^2, a being the first vector. 0 where a norm is.
-  HWY_INLINE void Curvature(double factor, double* out) const {
-    if (out == nullptr) return;
+  // out += factor * d2 cos / d a_i^2, a being the first vector. 0 where a norm is.
+  HWY_INLINE void AddCurvature(double factor, double* out) const {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
     const Side &x = x_[0], &other = x_[1];
-    if (x.floored || share_ == 0) {
-      std::fill_n(out, n_, 0.0);
-      return;
-    }
+    if (out == nullptr || x.floored || share_ == 0) return;
     const Pair share = Quotient(dot_, x.square);
     const V hi = C(d, share.hi), lo = C(d, share.lo), scale = C(d, x.scale), other_scale = C(d, other.scale);
     const Twofold<V> square = {C(d, x.square.hi), C(d, x.square.lo)};
     const V by = C(d, -share_ / x.square.value() * x.scale), grown = C(d, factor * x.scale);
-    EachVector<2, 1>(n_, {x.from, other.from}, {0.0, 0.0}, {out},
-                     [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+    EachVector<3, 1>(n_, {x.from, other.from, out}, {0.0, 0.0, 0.0}, {out},
+                     [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
                        const V mine = hn::Mul(in[0], scale), theirs = hn::Mul(in[1], other_scale);
                        // The two terms may cancel: each is kept in two doubles.
                        const Twofold<V> part = Product(d, hi, mine);
@@ -151,7 +147,7 @@ class Cosine {
                        Twofold<V> along = Scaled(d, hi, others);
                        along.lo = hn::MulAdd(lo, others.hi, along.lo);
                        const Twofold<V> bend = Difference(d, along, Scaled(d, hn::Mul(C(d, -2.0), mine), rest));
-                       return {hn::Mul(hn::Mul(hn::Add(bend.hi, bend.lo), by), grown)};
+                       return {hn::MulAdd(hn::Mul(hn::Add(bend.hi, bend.lo), by), grown, in[2])};
                      });
   }
 

@@ -239,10 +239,10 @@ def gradients(a_loss, a_case, T):
                 try:
                     slope, found = derivatives(a_loss, a_case, T, name, i, wants_curvature and not is_linear)
                     curvature[i] = found if curvature[i] is None else curvature[i]
-                except ValueError:
+                except ValueError:  # a slope that had to be given, or an infinite second derivative
                     if given[i] is None:
-                        raise
-                    continue  # a slope that had to be given: no second derivative
+                        given[i], _ = derivatives(a_loss, a_case, T, name, i)
+                    continue
                 given[i] = slope if given[i] is None else given[i]
         slopes[name] = [mpf(a) for a in given]
         if wants_curvature and None not in curvature:

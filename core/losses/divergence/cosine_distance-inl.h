@@ -56,7 +56,7 @@ struct CosineDistance {
   HWY_INLINE double operator()(const Item& x) const {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
     Fill(x, 0);
-    cosine.Curvature(-1, x.curvature());
+    cosine.AddCurvature(-1, x.curvature());
     for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1, x.slope(i));
     return cosine.OneMinus();
   }

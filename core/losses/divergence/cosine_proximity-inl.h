@@ -57,7 +57,7 @@ struct CosineProximity {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
     const double count = static_cast<double>(x.width());
     Fill(x, 0);
-    cosine.Curvature(-1 / count, x.curvature());
+    cosine.AddCurvature(-1 / count, x.curvature());
     for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1 / count, x.slope(i));
     return -cosine.value() / count;
   }

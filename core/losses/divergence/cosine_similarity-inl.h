@@ -81,7 +81,7 @@ struct CosineSimilarity {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
     Fill(x, 0);
     const double factor = sign == 2 ? 1 : -1;
-    cosine.Curvature(factor, x.curvature());
+    cosine.AddCurvature(factor, x.curvature());
     for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, factor, x.slope(i));
     return sign == 0 ? -cosine.value() : sign == 1 ? cosine.OneMinus() : cosine.value();
   }

@@ -57,6 +57,7 @@ struct FocalTversky {
       .f64 = {16, 24},
       .tolerance_note = "a power of a quotient of sums over the region",
       .soft_targets_cancel = true,
+      .curvature = true,
   };
   double alpha, beta, gamma, smooth_numerator, smooth_denominator;
 
@@ -65,8 +66,12 @@ struct FocalTversky {
     const Overlap overlap = ratio(x.in(0), x.in(1), x.width());
     const double v = std::max(overlap.loss, 0.0);
     const double power = v > 0 ? PowerOf(v, gamma) : 0;
+    const double factor = v > 0 ? gamma * (power / v) : 0;
+    if (x.curvature() != nullptr) {
+      const double bend = v > 0 ? factor / v * (gamma - 1) : 0;
+      ratio.Curvature(x.in(0), x.in(1), x.width(), overlap, factor, bend, x.curvature());
+    }
     if (x.slope(0) != nullptr) {
-      const double factor = v > 0 ? gamma * (power / v) : 0;
       ratio.Slopes(x.in(0), x.in(1), x.width(), overlap, factor, x.slope(0));
     }
     return power;

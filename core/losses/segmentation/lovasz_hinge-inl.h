@@ -54,6 +54,7 @@ struct LovaszHinge {
                     .form = {InputKind::kLogits},
                     .shape = {1, 3}}},
       .has_kinks = true,
+      .curvature = true,
   };
   double kink;
 

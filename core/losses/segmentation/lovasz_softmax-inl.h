@@ -50,6 +50,7 @@ struct LovaszSoftmax {
                     .gradient = {-.5, 0, -.5, 0},
                     .form = {InputKind::kProbabilities},
                     .shape = {1, 2, 2}}},
+      .curvature = true,
   };
 
   static size_t Scratch(const Dims& dims, size_t width) { return dims['C'] == 0 ? 0 : 2 * (width / dims['C']); }

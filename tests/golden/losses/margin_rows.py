@@ -44,27 +44,31 @@ def best(s, y, s0, margin):
     return max_of([a + margin * (j != y) for j, a in enumerate(s)], [a + margin * (j != y) for j, a in enumerate(s0)])
 
 
-@loss("multiclass_hinge", integers=("y_true",))
+@loss("multiclass_hinge", integers=("y_true",), hessian=True)
 def multiclass_hinge(c, c0):
     return [best(s, y, s0, 1) - s[y] for s, y, s0 in rows_of(c, c0)]
 
 
-@loss("multiclass_perceptron", integers=("y_true",))
+@loss("multiclass_perceptron", integers=("y_true",), hessian=True)
 def multiclass_perceptron(c, c0):
     return [best(s, y, s0, 0) - s[y] for s, y, s0 in rows_of(c, c0)]
 
 
 for each in (multiclass_hinge, multiclass_perceptron):
     each.cases(lambda T, rng: rowwise(label_cases(T, rng)))
+    each.is_linear = lambda c: True
 
 
-@loss("multi_margin", params={"p": 1, "margin": 1}, integers=("y_true",))
+@loss("multi_margin", params={"p": 1, "margin": 1}, integers=("y_true",), hessian=True)
 def multi_margin(c, c0):
     def value(s, y, s0):
         others = [j for j in range(len(s)) if j != y]
         return sum(relu(c.margin - s[y] + s[j], c.margin - s0[y] + s0[j]) ** c.p for j in others) / len(s)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+multi_margin.is_linear = lambda c: c.p == 1
 
 
 @multi_margin.cases
@@ -81,7 +85,7 @@ PYTORCH = "PyTorch documentation"
 multi_margin.published(PYTORCH, "0.325", y_pred=[[0.1, 0.2, 0.4, 0.8]], y_true=[3])
 
 
-@loss("multilabel_margin", integers=("y_true",))
+@loss("multilabel_margin", integers=("y_true",), hessian=True)
 def multilabel_margin(c, c0):
     def value(s, labels, s0):
         labels = labels[: labels.index(-1)] if -1 in labels else labels
@@ -89,6 +93,9 @@ def multilabel_margin(c, c0):
         return sum((relu(1 - s[j] + s[i], 1 - s0[j] + s0[i]) for j in labels for i in others), mpf(0)) / len(s)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+multilabel_margin.is_linear = lambda c: True
 
 
 @multilabel_margin.cases
@@ -111,7 +118,7 @@ def _(T, rng):
 multilabel_margin.published(PYTORCH, "0.85", y_pred=[[0.1, 0.2, 0.4, 0.8]], y_true=[[3, 0, -1, 1]])
 
 
-@loss("categorical_hinge")
+@loss("categorical_hinge", hessian=True)
 def categorical_hinge(c, c0):
     def value(p, t, p0):
         rival, rival0 = ([(1 - tc) * pc for pc, tc in zip(row, t)] for row in (p, p0))
@@ -119,6 +126,9 @@ def categorical_hinge(c, c0):
         return relu(max_of(rival, rival0) - own + 1, max(rival0) - own0 + 1)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+categorical_hinge.is_linear = lambda c: True
 
 
 @categorical_hinge.cases
@@ -134,7 +144,7 @@ KERAS = "Keras documentation"
 categorical_hinge.published(KERAS, ["1.2", "1.6"], y_pred=[[0.6, 0.4], [0.4, 0.6]], y_true=[[0, 1], [0, 0]])
 
 
-@loss("multilabel_soft_margin")
+@loss("multilabel_soft_margin", hessian=True)
 def multilabel_soft_margin(c):
     weight = getattr(c, "class_weight", None)
 
@@ -178,7 +188,7 @@ def gini_conjugate(s):
     return sum(times(a, b) for a, b in zip(p, s)) + (1 - sum(a * a for a in p)) / 2
 
 
-@loss("multiclass_sparsemax", integers=("y_true",))
+@loss("multiclass_sparsemax", integers=("y_true",), hessian=True)
 def multiclass_sparsemax(c):
     return [gini_conjugate(s) - s[y] for s, y in zip(c.y_pred, c.y_true)]
 
@@ -204,7 +214,7 @@ multiclass_sparsemax.cases(
 )
 
 
-@loss("fenchel_young", params={"regularizer": ("entropy", "gini")})
+@loss("fenchel_young", params={"regularizer": ("entropy", "gini")}, hessian=True)
 def fenchel_young(c):
     def conjugate(s):
         return mp.log(sum(map(mp.exp, s))) if c.regularizer == "entropy" else gini_conjugate(s)

@@ -41,6 +41,7 @@ def distance(c, a, b, a0, b0):
         "distance": ("lp", "squared", "cosine"),
     },
     differentiate=TRIPLET,
+    hessian=("anchor",),
 )
 def triplet_margin(c, c0):
     values = []
@@ -93,7 +94,7 @@ def _(T, rng):
         yield triplet(*some(4), "random", margin=margin)
 
 
-@loss("cosine_embedding", params={"margin": 0, "epsilon": 1e-12}, differentiate=PAIR)
+@loss("cosine_embedding", params={"margin": 0, "epsilon": 1e-12}, differentiate=PAIR, hessian=("y_pred",))
 def cosine_embedding(c, c0):
     def cosine(a, b):
         product = (sum(x * x for x in a) + c.epsilon) * (sum(x * x for x in b) + c.epsilon)
@@ -129,14 +130,14 @@ def _(T, rng):
     yield from pair(bells(rng, 3), bells(rng, 3), "random", epsilon=0.5)
 
 
-@loss("contrastive", params={"margin": 1, "squared": ("true", "false")}, differentiate=PAIR)
+@loss("contrastive", params={"margin": 1, "squared": ("true", "false")}, differentiate=PAIR, hessian=("y_pred",))
 def contrastive(c, c0):
     values = []
     for a, b, t, a0, b0 in zip(c.y_pred, c.other, c.y_true, c0.y_pred, c0.other):
         x, x0 = [p - q for p, q in zip(a, b)], [p - q for p, q in zip(a0, b0)]
         d, d0 = norm(x, x0, 2), norm(x0, x0, 2)
         gap = relu(c.margin - d, c.margin - d0)
-        values.append(t * d**2 + (1 - t) * gap**2 if c.squared == "true" else t * d + (1 - t) * gap)
+        values.append(t * sum(a * a for a in x) + (1 - t) * gap**2 if c.squared == "true" else t * d + (1 - t) * gap)
     return values
 
 
