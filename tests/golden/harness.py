@@ -125,6 +125,11 @@ def seeded(*parts):
     return random.Random(" ".join(parts))
 
 
+# The option of that name, among the parameters of a loss that reads it. Value functions see c.kink, the slope of
+# max(x, 0) at 0.
+KINK_POLICY = {"kink_policy": ("LEAST_NORM", "AVERAGE", "ACTIVE")}
+KINKS = {"LEAST_NORM": mpf(0), "AVERAGE": mpf(1) / 2, "ACTIVE": mpf(1)}
+
 LOSSES = {}
 
 
@@ -205,6 +210,8 @@ def arguments(a_loss, a_case, T):
     for name, default in a_loss.params.items():
         given = a_case.params.get(name, default[0] if isinstance(default, tuple) else default)
         setattr(c, name, given if isinstance(given, str) else mpf(float(given)))
+    if "kink_policy" in a_loss.params:
+        c.kink = KINKS[c.kink_policy]
     for name, a in a_case.inputs.items():
         setattr(c, name, nest(a, int if name in a_loss.integers else mpf))
     return c

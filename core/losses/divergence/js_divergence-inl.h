@@ -70,10 +70,10 @@ struct JsDivergence {
                     .gradient = {-0.21822599, 0.37305979},
                     .form = {InputKind::kProbabilities},
                     .params = {.5, 2.718281828459045, 1}}},
-      .f64 = {.value_ulp = 2, .slope_ulp = 512},
+      .f64 = {.curvature_ulp = 512},
       .tolerance_note =
           "the second derivative of the root, where the rows agree in all classes but one: its two terms cancel, the "
-          "more the nearer they are; all else keeps to 4",
+          "more the nearer they are; without sqrt it keeps to 4",
       .curvature = true,
   };
   double beta, base, sqrt;

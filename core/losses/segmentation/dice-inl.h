@@ -3,6 +3,7 @@
 //   value = 1 - (2 sum p t + sn)/(sum t + sum p + sd)      square: sum t^2 + sum p^2
 //         = (D + sd - sn)/Q, D = sum (t (1 - p) + p (1 - t)), square: sum (p - t)^2
 //   slope = ((1 - value)(1 - 2 t) - 2 value t)/Q           square: 2 ((1 - value) p - t)/Q
+//   curvature = -2 slope/Q                                 square: (2 (1 - value) - 4 p slope)/Q
 //
 // The second form of the value does not cancel where the masks agree.
 // Source: Milletari, Navab and Ahmadi 2016, V-Net, 3DV (the squared form); Sudre et al. 2017.
@@ -91,9 +92,8 @@ struct Dice {
     const auto share = C(d, overlap.share), loss = C(d, overlap.loss);
     const auto scale = C(d, overlap.size == 0 ? 0 : 2 / overlap.size);
     // share p - t as a sum of two terms of one sign where t = 0 or 1 and p is between
-    const auto off = [&](auto vp, auto vt) HWY_ATTR {
-      return hn::Sub(hn::Mul(hn::Sub(vp, vt), share), hn::Mul(loss, vt));
-    };
+    const auto off = [&](auto vp, auto vt)
+                         HWY_ATTR { return hn::Sub(hn::Mul(hn::Sub(vp, vt), share), hn::Mul(loss, vt)); };
     if (slope != nullptr) {
       Walk(p, 0.0, t, n, slope, [&](size_t, auto vp, auto vt) HWY_ATTR { return hn::Mul(scale, off(vp, vt)); });
     }

@@ -3,6 +3,7 @@
 //   v     = max(tversky, 0)
 //   value = v^gamma
 //   slope = gamma v^(gamma - 1) (slope of tversky); 0 where v = 0
+//   curvature = gamma v^(gamma - 1) (that of tversky + (gamma - 1) (slope of tversky)^2/v)
 //
 // Source: Abraham and Khan 2019, A Novel Focal Tversky Loss Function with Improved Attention U-Net, ISBI.
 

@@ -3,6 +3,7 @@
 //   Q     = sum t + sum p - sum p t + sd
 //   value = 1 - (sum p t + sn)/Q
 //   slope = ((1 - value)(1 - t) - t)/Q
+//   curvature = -2 slope (1 - t)/Q
 //
 // Source: Rahman and Wang 2016, Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation,
 // ISVC.

@@ -85,7 +85,7 @@ struct LovaszSoftmax {
     if (slope != nullptr) {
       for (size_t i = 0; i < x.width(); ++i) slope[i] /= count;
     }
-    return value.Total() / count;
+    return Linear(x, value.Total() / count);
   }
 };
 

@@ -4,6 +4,7 @@
 //   Q     = I + alpha FP + beta FN + sd
 //   value = 1 - (I + sn)/Q = (alpha FP + beta FN + sd - sn)/Q
 //   slope = ((1 - value)(alpha (1 - t) - beta t) - value t)/Q
+//   curvature = -2 slope (t + alpha (1 - t) - beta t)/Q
 //
 // Source: Salehi, Erdogmus and Gholipour 2017, Tversky Loss Function for Image Segmentation, MLMI.
 

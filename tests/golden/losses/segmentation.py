@@ -2,8 +2,8 @@
 
 from mpmath import mpf
 
-from harness import case, loss, seeded
-from inputs import bells, one_hot, simplex
+from harness import KINK_POLICY, case, loss, seeded
+from inputs import bells, one_hot, simplex, under_each_kink_policy
 from numeric import absolute, relu
 
 
@@ -203,11 +203,11 @@ def lovasz(errors, errors0, target):
     return value
 
 
-@loss("lovasz_hinge", hessian=True)
+@loss("lovasz_hinge", params=KINK_POLICY, hessian=True)
 def lovasz_hinge(c, c0):
     def value(x, t, x0):
         errors, errors0 = ([1 - (2 * b - 1) * a for a, b in zip(row, t)] for row in (x, x0))
-        return lovasz([relu(e, e0) for e, e0 in zip(errors, errors0)], errors0, t)
+        return lovasz([relu(e, e0, c.kink) for e, e0 in zip(errors, errors0)], errors0, t)
 
     return [value(*row) for row in zip(c.y_pred, c.y_true, c0.y_pred)]
 
@@ -223,7 +223,8 @@ def _(T, rng):
     yield one("by hand", [-1, 0.5, 0.5], [1, 0, 1])
     yield one("all right", [3, -2, 4], [1, 0, 1])
     yield one("all wrong", [-3, 2, -4], [1, 0, 1])
-    yield one("at the hinge", [1, -1, 0.5, T.up(1.0)], [1, 0, 1, 1])
+    at_hinge = one("at the hinge", [1, -1, 0.5, T.up(1.0)], [1, 0, 1, 1])
+    yield from [at_hinge, *under_each_kink_policy([at_hinge])]
     yield one("errors that tie", [0.5, -0.5, 0.5, 0, 0], [1, 0, 1, 0, 1])
     yield one("all scores 0", [0, 0, 0, 0], [1, 0, 0, 1])
     yield one("an empty mask", [0.5, -2, 1.5], [0, 0, 0])
