@@ -142,7 +142,9 @@ class Cosine {
                        // The two terms may cancel: each is kept in two doubles.
                        const Twofold<V> part = Product(d, hi, mine);
                        const Twofold<V> gap = Difference(d, theirs, part.hi);
-                       const Twofold<V> rest = Difference(d, gap.hi, hn::Sub(hn::MulAdd(lo, mine, part.lo), gap.lo));
+                       // 0 for parallel vectors, which a fused lo * mine + part.lo would miss
+                       const V error = hn::Add(hn::Mul(lo, mine), part.lo);
+                       const Twofold<V> rest = Difference(d, gap.hi, hn::Sub(error, gap.lo));
                        const Twofold<V> others = Difference(d, square, Product(d, mine, mine));
                        Twofold<V> along = Scaled(d, hi, others);
                        along.lo = hn::MulAdd(lo, others.hi, along.lo);

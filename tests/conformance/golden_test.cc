@@ -56,21 +56,30 @@ Call CallOf(const Contract& contract, const GoldenCase& c, DType dtype, const Te
   return call;
 }
 
-// The part of each slope that its target makes: the scale of slope_ulp where a soft target cancels. A condition number,
-// not an expected result, so the loss under test may serve.
-std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c) {
+// As slope_ulp where the contract does not say otherwise.
+double CurvatureUlp(const Tolerance& tolerance) {
+  return tolerance.curvature_ulp > 0 ? tolerance.curvature_ulp : tolerance.slope_ulp;
+}
+
+enum Result { kValue, kSlope, kCurvature };
+
+// The part of each slope or curvature that its target makes: the scale of the tolerance where a soft target cancels. A
+// condition number, not an expected result, so the loss under test may serve.
+std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c, Result result) {
   const auto found = c.inputs.find("y_true");
   if (!contract.soft_targets_cancel || found == c.inputs.end()) return {};
   const bool rows = contract.family != Family::kElementwise;
   const std::vector<double>& target = found->second.numbers;
   const size_t width = rows && !found->second.shape.empty() ? found->second.shape.back() : 1;
-  const auto slopes = [&](const Tensors& inputs) {
+  const auto derivatives = [&](const Tensors& inputs) {
     Call call = CallOf(contract, c, DType::kF64, inputs);
     call.request.gradient = true;
+    call.request.hessian_diagonal = result == kCurvature;
     const absl::StatusOr<Bits> bits = Solve(call);
-    return bits.ok() ? As<double>(bits->gradient()) : std::vector<double>();
+    if (!bits.ok()) return std::vector<double>();
+    return As<double>(result == kCurvature ? bits->hessian : bits->gradient());
   };
-  const std::vector<double> base = slopes(c.inputs);
+  const std::vector<double> base = derivatives(c.inputs);
   std::vector<double> parts(base.size(), 0.0);
   if (base.size() != target.size()) return parts;
   for (size_t i = 0; i < target.size(); ++i) {
@@ -80,19 +89,12 @@ std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c) {
     if (t == 0 || t == 1 || (rows && t == total)) continue;  // hard
     Tensors moved = c.inputs;
     moved["y_true"].numbers[i] = t * 1.0009765625;
-    const std::vector<double> there = slopes(moved);
+    const std::vector<double> there = derivatives(moved);
     const double part = there.size() == base.size() ? std::abs((there[i] - base[i]) * 1024) : 0;
     if (std::isfinite(part)) parts[i] = part;
   }
   return parts;
 }
-
-// As slope_ulp where the contract does not say otherwise.
-double CurvatureUlp(const Tolerance& tolerance) {
-  return tolerance.curvature_ulp > 0 ? tolerance.curvature_ulp : tolerance.slope_ulp;
-}
-
-enum Result { kValue, kSlope, kCurvature };
 
 // The worst errors of one form and dtype, and the failures among them, of which the first few are shown.
 class Score {
@@ -150,9 +152,8 @@ void Check(const Contract& contract, const GoldenCase& c, Score& score) {
     score.Add(kValue, ErrorInUlp<T>(value[i], c.value[i], 0), tolerance.value_ulp,
               [&] { return Told("value", i, value[i], c.value[i], c); });
   }
-  const std::vector<double> parts = TargetParts(contract, c);
   const auto compare = [&](Result result, const std::string& what, const std::vector<std::byte>& bytes,
-                           const std::vector<Exact>& exact, bool scaled) {
+                           const std::vector<Exact>& exact, const std::vector<double>& parts) {
     const std::vector<T> got = As<T>(bytes);
     if (got.size() != exact.size()) {
       return score.Fail(Cat(what, ": ", got.size(), " elements, not ", exact.size(), "\n", c.line));
@@ -163,18 +164,19 @@ void Check(const Contract& contract, const GoldenCase& c, Score& score) {
       if (tolerance.of_largest && std::isfinite(slope.hi)) largest = std::max(largest, std::abs(slope.hi));
     }
     for (size_t i = 0; i < got.size(); ++i) {
-      const double scale = scaled && i < parts.size() ? parts[i] : 0;
+      const double scale = i < parts.size() ? parts[i] : 0;
       score.Add(result, ErrorInUlp<T>(got[i], exact[i], std::max(scale, largest)), most,
                 [&] { return Told(what, i, got[i], exact[i], c); });
     }
   };
   for (const auto& [name, slope] : c.slope) {
     const size_t i = contract.InputIndex(name);
-    compare(kSlope, Cat("slope for ", name), bits->gradients[i], slope, i == 0);
+    compare(kSlope, Cat("slope for ", name), bits->gradients[i], slope,
+            i == 0 ? TargetParts(contract, c, kSlope) : std::vector<double>());
   }
   const auto curvature = c.curvature.find(std::string(contract.inputs[0].name));
   if (contract.curvature && curvature != c.curvature.end()) {
-    compare(kCurvature, "curvature", bits->hessian, curvature->second, false);
+    compare(kCurvature, "curvature", bits->hessian, curvature->second, TargetParts(contract, c, kCurvature));
   }
 }
 

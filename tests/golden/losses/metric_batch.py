@@ -202,7 +202,7 @@ def _(T, rng):
     groups = [(note, [unit_vector(rng, len(x)) for x in xs], y) for note, xs, y in groups]
     for k, params in enumerate(variants):
         yield from labelled(groups[k % 2 :: 2], params=params)
-    kinks = [("at the kinks", [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], [1, 1, 2, 1])]
+    kinks = [("at the kinks", [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.25, 0.5]], [1, 1, 2, 1])]
     for params in ({"gamma": 2}, {"gamma": 2, "margin": -1}, {"gamma": 2, "remove_diagonal": "false"}):
         yield from under_each_kink_policy(labelled(kinks, params=params))
 
