@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/contents.h"
 #include "core/conventions.h"
@@ -130,6 +131,21 @@ absl::Status TransformTarget(const Request& request, Problem& problem) {
   return absl::OkStatus();
 }
 
+// Indices among the parameters, now that the sizes of the axes are known.
+absl::Status CheckIndexParams(const Problem& problem) {
+  const Contract& contract = problem.contract();
+  for (size_t i = 0; i < contract.params.size(); ++i) {
+    const Param& param = contract.params[i];
+    if (param.index_of == 0) continue;
+    const size_t size = problem.dims[param.index_of];
+    const double given = problem.params[i];
+    if (given != std::floor(given) || given >= static_cast<double>(size)) {
+      return error::ParamNotAnIndex(contract.name, param, given, size);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ChooseGradients(const Request& request, Problem& problem) {
   const Contract& contract = problem.contract();
   problem.gradient = request.gradient;
@@ -216,6 +232,7 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   problem.y_true = problem.contract().InputIndex("y_true");
 
   if (absl::Status s = BindInputs(request, *resolved, problem); !s.ok()) return s;
+  if (absl::Status s = CheckIndexParams(problem); !s.ok()) return s;
   problem.arithmetic = problem.f32 != nullptr && problem.dtype != DType::kF64 ? DType::kF32 : DType::kF64;
   if (kernels.scratch != nullptr) problem.scratch = kernels.scratch(problem.dims, problem.width);
   if (absl::Status s = BindWeights(request, problem); !s.ok()) return s;
