@@ -4,16 +4,12 @@
 #include <array>
 #include <cstddef>
 
+#include "core/load.h"
 #include "core/problem.h"
 #include "core/reduce.h"
 #include "core/workspace.h"
 
 namespace lossd {
-
-// Items [begin, begin + count).
-struct Run {
-  size_t begin, count;
-};
 
 // Memory that the caller provides, each aligned to the element size at least. Null where the size in Problem is 0.
 struct Outputs {

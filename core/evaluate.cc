@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/convert_block.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
@@ -28,6 +29,7 @@ std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Ex
       const size_t begin = block * plan.items_per_block;
       partials[block] = body(Run{begin, std::min(plan.items_per_block, problem.num_items - begin)}, workspace);
     }
+    FinishStreams();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   Partial total;

@@ -64,9 +64,15 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
 
 }  // namespace
 
+bool Streams(const Problem& problem, size_t input) {
+  constexpr size_t kMostInScratch = size_t{1} << 18;  // elements of one item: 1 MiB of float, the L2 of common servers
+  return !problem.batch() && !problem.inputs[input].shared && problem.gradient_bytes(input) >= kStreamedBytes &&
+         problem.width <= kMostInScratch;
+}
+
 bool WritesInPlace(const Problem& problem, size_t input) {
   const BoundInput& bound = problem.inputs[input];
-  return bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
+  return !Streams(problem, input) && bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
          !(input == 0 && !problem.class_mask.empty());
 }
 

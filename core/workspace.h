@@ -47,7 +47,16 @@ class Workspace : public WorkspaceRuns {
   std::byte* memory_;
 };
 
-// True where the kernel's slopes of input i can go straight to the output: same dtype, same order, nothing left out.
+// Outputs of at least this many bytes are written past the caches. Below it whoever sends the answer reads it from the
+// cache, which is worth more than the line fills that are spared; glibc's memcpy decides likewise.
+inline constexpr size_t kStreamedBytes = size_t{8} << 20;
+
+// True where the gradient of an input goes past the caches: it is large, and the slopes of one block are not, so that
+// they wait for their factor in a scratch that stays in cache.
+bool Streams(const Problem& problem, size_t input);
+
+// True where the kernel's slopes of input i can go straight to the output: same dtype, same order, nothing left out,
+// and the output is not streamed.
 bool WritesInPlace(const Problem& problem, size_t input);
 
 }  // namespace lossd
