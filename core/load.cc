@@ -118,6 +118,14 @@ const T* SpreadClasses(const Problem& problem, size_t i, Run elements, Workspace
   return out;
 }
 
+// What load() answers, for a shared input the first time alone.
+template <class T, class Load>
+const T* Once(bool shared, const void*& loaded, const Load& load) {
+  if (!shared) return load();
+  if (loaded == nullptr) loaded = load();
+  return static_cast<const T*>(loaded);
+}
+
 }  // namespace
 
 const int32_t* LoadIntegers(const Problem& problem, size_t i, Run elements, Workspace& workspace) {
@@ -153,9 +161,11 @@ void LoadInputs(const Problem& problem, Run run, Workspace& workspace, Block<T>&
     if (input.per_class) {
       block.in[i] = SpreadClasses<T>(problem, i, items, workspace);
     } else if (!input.integer) {
-      block.in[i] = LoadNumbers<T>(problem, i, elements, workspace);
+      block.in[i] =
+          Once<T>(input.shared, workspace.shared[i], [&] { return LoadNumbers<T>(problem, i, elements, workspace); });
     } else {
-      block.index[i] = LoadIntegers(problem, i, elements, workspace);
+      block.index[i] = Once<int32_t>(input.shared, workspace.shared[i],
+                                     [&] { return LoadIntegers(problem, i, elements, workspace); });
       if (i == problem.y_true && problem.target.expand) {
         block.in[i] = ExpandLabels<T>(problem, block.index[i], run, workspace);
       }

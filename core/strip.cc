@@ -1,4 +1,4 @@
-#include "core/block.h"
+#include "core/strip.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,7 +8,7 @@
 namespace lossd {
 namespace {
 
-// What the slopes of a block are multiplied by on their way out.
+// What the slopes of a strip are multiplied by on their way out.
 struct Factors {
   const double* own;    // of each item, or null
   double common;        // of all
@@ -120,7 +120,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     const BoundInput& input = problem.inputs[i];
     const size_t first = input.shared ? 0 : problem.kernel_items(run.begin) * input.width;
     to[i] = outputs.gradients[i] + first * SizeOf(input.view->dtype());
-    block.slope[i] = reinterpret_cast<T*>(WritesInPlace(problem, i) ? to[i] : workspace.inputs[i].slope);
+    block.slope[i] = reinterpret_cast<T*>(workspace.inputs[i].slope == nullptr ? to[i] : workspace.inputs[i].slope);
     slopes = true;
   }
   if (outputs.hessian != nullptr) block.curvature = reinterpret_cast<T*>(workspace.curvature);
@@ -159,7 +159,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (to[i] == nullptr) continue;
     const BoundInput& input = problem.inputs[i];
-    const StoreMode mode = Streams(problem, i) ? StoreMode::kStreamed : StoreMode::kCached;
+    const StoreMode mode = workspace.inputs[i].streamed ? StoreMode::kStreamed : StoreMode::kCached;
     if (problem.batch()) {  // its kernel has multiplied already
       Finish({nullptr, 1, nullptr}, 1, input.width, block.slope[i], input.view->dtype(), to[i], mode);
     } else {
@@ -177,13 +177,13 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
 
 }  // namespace
 
-Partial WeighBlock(const Problem& problem, Run run, Workspace& workspace) {
+Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace) {
   const int32_t* labels = nullptr;
   if (problem.label_weights()) labels = LoadIntegers(problem, problem.y_true, run, workspace);
   return LoadWeights(problem, run, labels, workspace);
 }
 
-Partial EvaluateBlock(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace) {
+Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace) {
   return problem.arithmetic == DType::kF32 ? EvaluateAs<float>(problem, run, outputs, factor, problem.f32, workspace)
                                            : EvaluateAs<double>(problem, run, outputs, factor, problem.f64, workspace);
 }

@@ -1,4 +1,4 @@
-// One block of a problem: its bytes to numbers, through the kernel, to weighted sums and the bytes of the outputs.
+// One strip of a problem: its bytes to numbers, through the kernel, to weighted sums and the bytes of the outputs.
 #pragma once
 
 #include <array>
@@ -21,9 +21,9 @@ struct Outputs {
 
 // The weights of a run alone: what a divisor may need before any value is known.
 // REQUIRES: problem.weighted().
-Partial WeighBlock(const Problem& problem, Run run, Workspace& workspace);
+Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace);
 
 // Values, and where `outputs` has room for them slopes times `factor` times weight.
-Partial EvaluateBlock(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace);
+Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace);
 
 }  // namespace lossd
