@@ -10,25 +10,30 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "core/convert_block.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
 namespace lossd {
 namespace {
 
-// Calls body(run, workspace) for every block, on the executor's threads, and merges what it returns in block order.
+// Calls body(run, workspace) for every strip, on the executor's threads, and merges what it returns in order: strips
+// into blocks, blocks into the whole.
 // Nothing: cancelled.
 template <class Body>
 std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
                                     const Cancellation& cancellation, const Body& body) {
   absl::InlinedVector<Partial, 1> partials(plan.num_blocks);
   const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
-    Workspace workspace(problem, plan.items_per_block);
+    Workspace workspace(problem, plan.items_per_strip);
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);
     for (size_t block = shard * plan.blocks_per_shard; block < end && !cancellation.cancelled(); ++block) {
-      const size_t begin = block * plan.items_per_block;
-      partials[block] = body(Run{begin, std::min(plan.items_per_block, problem.num_items - begin)}, workspace);
+      const size_t stop = std::min(problem.num_items, (block + 1) * plan.items_per_block);
+      for (size_t begin = block * plan.items_per_block; begin < stop; begin += plan.items_per_strip) {
+        Merge(body(Run{begin, std::min(plan.items_per_strip, stop - begin)}, workspace), partials[block]);
+      }
     }
+    FinishStreams();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   Partial total;
@@ -68,14 +73,14 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
   if (problem.weighted()) {
     const std::optional<Partial> weighed =
         ForEachBlock(problem, plan, executor, cancellation,
-                     [&](Run run, Workspace& workspace) { return WeighBlock(problem, run, workspace); });
+                     [&](Run run, Workspace& workspace) { return WeighStrip(problem, run, workspace); });
     if (!weighed) return error::Cancelled();
     known = *weighed;
   }
   if (problem.values_first()) {
     const std::optional<Partial> values =
         ForEachBlock(problem, plan, executor, cancellation,
-                     [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, {}, 1, workspace); });
+                     [&](Run run, Workspace& workspace) { return EvaluateStrip(problem, run, {}, 1, workspace); });
     if (!values) return error::Cancelled();
     known.terms = values->terms;
     known.nonzero = values->nonzero;
@@ -86,7 +91,7 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
   const double factor = early_divisor == 0 ? 0 : 1 / early_divisor;
   const std::optional<Partial> done = ForEachBlock(
       problem, plan, executor, cancellation,
-      [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, outputs, factor, workspace); });
+      [&](Run run, Workspace& workspace) { return EvaluateStrip(problem, run, outputs, factor, workspace); });
   if (!done) return error::Cancelled();
   Partial total = *done;
   if (plan.num_blocks == 0) {

@@ -6,10 +6,10 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "core/block.h"
 #include "core/executor.h"
 #include "core/plan.h"
 #include "core/problem.h"
+#include "core/strip.h"
 
 namespace lossd {
 

@@ -49,6 +49,7 @@ const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratc
   const size_t from = begin * element;
   size_t left = count * element;
   if (left == 0) return scratch;
+  if (segments_.size() == 1) return segments_[0].data + from;
   size_t i = std::upper_bound(ends_.begin(), ends_.end(), from) - ends_.begin();
   size_t offset = from - (ends_[i] - segments_[i].size);
   if (segments_[i].size - offset >= left) return segments_[i].data + offset;
