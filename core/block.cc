@@ -330,7 +330,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   const KernelCall call{.params = problem.params,
                         .kink = problem.kink,
                         .clip_low = problem.dtype == DType::kF64 ? 1e-7 : static_cast<double>(1e-7f),
-                        .clip_high = problem.dtype == DType::kF64 ? 1 - 1e-7 : static_cast<double>(1.0f - 1e-7f)};
+                        .clip_high = problem.dtype == DType::kF64 ? 1 - 1e-7 : static_cast<double>(1.0f - 1e-7f),
+                        .crew = workspace.crew};
   kernel(call, block);
 
   size_t items = block.items, share = 1;

@@ -15,14 +15,31 @@
 namespace lossd {
 namespace {
 
+// The executor's threads, as a kernel sees them.
+class ExecutorCrew final : public Crew {
+ public:
+  ExecutorCrew(Executor& executor, const Cancellation& cancellation)
+      : executor_(executor), cancellation_(cancellation) {}
+  void ForEachTile(size_t num_tiles, const std::function<void(size_t)>& work) const override {
+    executor_.ForEachShard(num_tiles, cancellation_, work);
+  }
+  bool cancelled() const override { return cancellation_.cancelled(); }
+
+ private:
+  Executor& executor_;
+  const Cancellation& cancellation_;
+};
+
 // Calls body(run, workspace) for every block, on the executor's threads, and merges what it returns in block order.
 // Nothing: cancelled.
 template <class Body>
 std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
                                     const Cancellation& cancellation, const Body& body) {
   std::vector<Partial> partials(plan.num_blocks);
+  const ExecutorCrew crew(executor, cancellation);
   const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
     Workspace workspace(problem, plan.items_per_block);
+    workspace.crew = &crew;
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);
     for (size_t block = shard * plan.blocks_per_shard; block < end && !cancellation.cancelled(); ++block) {
       const size_t begin = block * plan.items_per_block;

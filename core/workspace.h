@@ -42,6 +42,7 @@ class Workspace : public WorkspaceRuns {
   ~Workspace();
 
   bool shared_loaded = false;  // the inputs that are the same for all blocks
+  const Crew* crew = nullptr;  // whom the worker may call on
 
  private:
   std::byte* memory_;
