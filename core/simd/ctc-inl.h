@@ -22,29 +22,16 @@
 #endif
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
 #include "core/simd/categorical-inl.h"
+#include "core/simd/ctc_flow-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
-
-inline constexpr double kImpossible = -std::numeric_limits<double>::infinity();
-
-// 2^x of a whole number; 0 below the range of double, its largest power of two above.
-HWY_INLINE double PowerOfTwo(double x) {
-  if (x < -1022) return 0;
-  return std::bit_cast<double>(static_cast<uint64_t>(1023 + static_cast<int64_t>(std::min(x, 1023.0))) << 52);
-}
-// The largest e with 2^e <= x. REQUIRES: x > 0, not below the normal range.
-HWY_INLINE double ExponentOf(double x) {
-  return static_cast<double>(static_cast<int64_t>(std::bit_cast<uint64_t>(x) >> 52) - 1023);
-}
 
 // The share in Z of the paths through each state of a frame, times `total`.
 struct CtcShares {
@@ -61,6 +48,9 @@ class CtcLattice {
     return frames * (half + 2 * half + 3) + (frames + 1) * 2 * half + 19 * half;
   }
 
+  // Keeps a share of all divided by the smallest mass in range.
+  static constexpr double kPerMassExponent = 500;
+
   CtcLattice(const int32_t* labels, size_t n, int32_t blank, size_t frames, double* scratch)
       : labels_(labels), n_(n), blank_(blank), frames_(frames), half_(Half(n)), next_free_(scratch) {
     masses_ = Take(frames * half_);
@@ -69,14 +59,17 @@ class CtcLattice {
     epoch_of_ = Take(frames);
     before_ = Take(frames * 2 * half_);
     epochs_ = Take((frames + 1) * 2 * half_);
-    for (Row* row : {&now_, &next_, &stay_, &near_, &exponents_, &weights_, &factors_, &per_mass_}) {
+    CtcRow stay, near;
+    double* skip;
+    for (CtcRow* row : {&now_, &next_, &stay, &near, &exponents_, &weights_, &factors_, &per_mass_}) {
       *row = RowAt(Take(2 * half_));
       Clear(*row);
     }
-    for (double** half : {&skip_, &wide_masses_, &wide_exponents_}) {
+    for (double** half : {&skip, &wide_masses_, &wide_exponents_}) {
       *half = Take(half_) + 1;
       std::fill_n(*half - 1, half_, 0.0);
     }
+    flow_ = CtcFlow(labels, n, stay, near, skip);
   }
 
   int32_t blank() const { return blank_; }
@@ -126,25 +119,25 @@ class CtcLattice {
     const Tag<double> d;
     Clear(now_);
     now_.blank[0] = 1;
-    Row e = RowAt(epochs_);
+    CtcRow e = RowAt(epochs_);
     Clear(e);
-    Renormalise<true>(now_, e);
+    flow_.Renormalise<true>(now_, e);
     size_t epoch = 0;
     for (size_t t = 0; t < frames_; ++t) {
       if (stop()) return kImpossible;
       epoch_of_[t] = static_cast<double>(epoch);
       const Frame frame = FrameAt(t);
-      const Row a = RowAt(before_ + t * 2 * half_);
+      const CtcRow a = RowAt(before_ + t * 2 * half_);
       const auto blank_mass = C(d, frame.blank);
       Extremes range;
       for (size_t i = 0; i < n_ + 1; i += kLanes<double>) {
         const auto blank = hn::LoadU(d, now_.blank + i), label = hn::LoadU(d, now_.label + i);
         const auto label_before = hn::LoadU(d, now_.label + i - 1);
-        const auto at_blank =
-            hn::MulAdd(label_before, hn::LoadU(d, near_.blank + i), hn::Mul(blank, hn::LoadU(d, stay_.blank + i)));
-        const auto at_label =
-            hn::MulAdd(label_before, hn::LoadU(d, skip_ + i),
-                       hn::MulAdd(blank, hn::LoadU(d, near_.label + i), hn::Mul(label, hn::LoadU(d, stay_.label + i))));
+        const auto at_blank = hn::MulAdd(label_before, hn::LoadU(d, flow_.near().blank + i),
+                                         hn::Mul(blank, hn::LoadU(d, flow_.stay().blank + i)));
+        const auto at_label = hn::MulAdd(label_before, hn::LoadU(d, flow_.skip() + i),
+                                         hn::MulAdd(blank, hn::LoadU(d, flow_.near().label + i),
+                                                    hn::Mul(label, hn::LoadU(d, flow_.stay().label + i))));
         hn::StoreU(at_blank, d, a.blank + i);
         hn::StoreU(at_label, d, a.label + i);
         const auto blank_out = hn::Mul(at_blank, blank_mass);
@@ -155,13 +148,13 @@ class CtcLattice {
         range.Add(label_out);
       }
       std::swap(now_, next_);
-      if (frame.exponents == nullptr && !steep_ && range.InTheMiddle()) continue;
+      if (frame.exponents == nullptr && !flow_.steep() && range.InTheMiddle()) continue;
       ++epoch;
-      const Row old = e;
+      const CtcRow old = e;
       e = RowAt(epochs_ + epoch * 2 * half_);
       std::copy_n(old.blank - 1, 2 * half_, e.blank - 1);
       Grow(frame, e);
-      if (t + 1 < frames_) Renormalise<true>(now_, e);
+      if (t + 1 < frames_) flow_.Renormalise<true>(now_, e);
     }
     const double f_last = now_.blank[n_], f_other = n_ > 0 ? now_.label[n_ - 1] : 0;
     if (f_last == 0 && f_other == 0) return kImpossible;
@@ -181,13 +174,13 @@ class CtcLattice {
     Clear(now_);
     now_.blank[n_] = 1;  // behind the last frame every path is in the last state
     Clear(exponents_);
-    Renormalise<false>(now_, exponents_);
+    flow_.Renormalise<false>(now_, exponents_);
     bool fresh = false;  // factors_ are those of this frame
     double epoch = -1;
     for (size_t t = frames_; t-- > 0;) {
       if (stop()) return;
       const Frame frame = FrameAt(t);
-      const Row a = RowAt(before_ + t * 2 * half_);
+      const CtcRow a = RowAt(before_ + t * 2 * half_);
       if (!fresh || epoch_of_[t] != epoch || frame.exponents != nullptr) {
         epoch = epoch_of_[t];
         SetFactors(RowAt(epochs_ + static_cast<size_t>(epoch) * 2 * half_), frame);
@@ -198,11 +191,12 @@ class CtcLattice {
       Extremes range;
       for (size_t i = 0; i < n_ + 1; i += kLanes<double>) {
         const auto blank = hn::LoadU(d, now_.blank + i), label = hn::LoadU(d, now_.label + i);
-        const auto at_blank =
-            hn::MulAdd(label, hn::LoadU(d, near_.blank + i), hn::Mul(blank, hn::LoadU(d, stay_.blank + i)));
-        const auto at_label = hn::MulAdd(hn::LoadU(d, now_.label + i + 1), hn::LoadU(d, skip_ + i),
-                                         hn::MulAdd(hn::LoadU(d, now_.blank + i + 1), hn::LoadU(d, near_.label + i),
-                                                    hn::Mul(label, hn::LoadU(d, stay_.label + i))));
+        const auto at_blank = hn::MulAdd(label, hn::LoadU(d, flow_.near().blank + i),
+                                         hn::Mul(blank, hn::LoadU(d, flow_.stay().blank + i)));
+        const auto at_label =
+            hn::MulAdd(hn::LoadU(d, now_.label + i + 1), hn::LoadU(d, flow_.skip() + i),
+                       hn::MulAdd(hn::LoadU(d, now_.blank + i + 1), hn::LoadU(d, flow_.near().label + i),
+                                  hn::Mul(label, hn::LoadU(d, flow_.stay().label + i))));
         const auto a_blank = hn::LoadU(d, a.blank + i), a_label = hn::LoadU(d, a.label + i);
         const auto label_mass = hn::LoadU(d, frame.label + i);
         const auto of_blank =
@@ -225,9 +219,9 @@ class CtcLattice {
         range.Add(label_out);
       }
       std::swap(now_, next_);
-      if (frame.exponents != nullptr || steep_ || !range.InTheMiddle()) {
+      if (frame.exponents != nullptr || flow_.steep() || !range.InTheMiddle()) {
         Grow(frame, exponents_);
-        Renormalise<false>(now_, exponents_);
+        flow_.Renormalise<false>(now_, exponents_);
         fresh = false;
       }
       const double of_blanks = blanks.Total(), total = of_blanks + labels.Total();
@@ -241,15 +235,8 @@ class CtcLattice {
 
  private:
   static constexpr double kNarrow = 0x1p-200, kLogNarrow = -138;  // masses below need exponents of their own
-  static constexpr double kSafe = 0x1p150;  // f beyond this, or below its inverse, brings new exponents
-  static constexpr double kFar = 150;       // how far exponents that are added may be apart from step to step
-  static constexpr double kLift = 400;      // shares add up to 2^400, to leave room for small ones below
+  static constexpr double kLift = 400;  // shares add up to 2^400, to leave room for small ones below
 
-  // A number for every state: those of the n + 1 blanks and of the n labels. There is one more element on either side
-  // of each, and elements behind the last, all of which stay 0.
-  struct Row {
-    double *blank, *label;
-  };
   // Masses of a frame: m = f, or m = f 2^exponent.
   struct Frame {
     double blank;
@@ -257,35 +244,14 @@ class CtcLattice {
     const double* exponents;  // of the labels; null: none
     double blank_exponent;
   };
-  // Whether all numbers that are not 0 are in the middle of the range.
-  class Extremes {
-   public:
-    using V = hn::Vec<Tag<double>>;
-    HWY_INLINE Extremes() : high_(hn::Zero(Tag<double>())), low_(C(Tag<double>(), 1)) {}
-    HWY_INLINE void Add(V f) {
-      high_ = hn::Max(high_, f);
-      low_ = hn::Min(low_, hn::IfThenElse(hn::Eq(f, hn::Zero(Tag<double>())), C(Tag<double>(), 1), f));
-    }
-    HWY_INLINE bool InTheMiddle() const {
-      const Tag<double> d;
-      return hn::AllTrue(d, hn::And(hn::Le(high_, C(d, kSafe)), hn::Ge(low_, C(d, 1 / kSafe))));
-    }
-
-   private:
-    V high_, low_;
-  };
-
   static size_t Half(size_t labels) { return (labels + kChunk) / kChunk * kChunk + 2; }
   double* Take(size_t doubles) {
     double* const piece = next_free_;
     next_free_ += doubles;
     return piece;
   }
-  Row RowAt(double* memory) const { return {memory + 1, memory + half_ + 1}; }
-  void Clear(Row row) const { std::fill_n(row.blank - 1, 2 * half_, 0.0); }
-  // Label i may follow the one before without a blank.
-  bool Skips(size_t i) const { return i > 0 && i < n_ && labels_[i] != labels_[i - 1]; }
-
+  CtcRow RowAt(double* memory) const { return {memory + 1, memory + half_ + 1}; }
+  void Clear(CtcRow row) const { std::fill_n(row.blank - 1, 2 * half_, 0.0); }
   HWY_INLINE Frame FrameAt(size_t t) {
     const double* const row = masses_ + t * half_;
     if (wide_[t] == 0) return {blanks_[t], row, nullptr, 0};
@@ -294,68 +260,19 @@ class CtcLattice {
     for (size_t i = 0; i < n_; ++i) wide_masses_[i] = Split(row[i], wide_exponents_[i]);
     return {blank, wide_masses_, wide_exponents_, blank_exponent};
   }
-  // exp(log) as f 2^exponent.
-  static HWY_INLINE double Split(double log, double& exponent) {
-    constexpr double kLog2 = 0x1.62e42fefa39efp-1, kLog2Rest = 0x1.abc9e3b39803fp-56;
-    exponent = 0;
-    if (log == kImpossible) return 0;
-    exponent = std::floor(log / kLog2);
-    return Scalar(log, [&](auto d, auto v) HWY_ATTR {
-      const auto whole = hn::Set(d, exponent);
-      const auto rest = hn::NegMulAdd(whole, C(d, kLog2Rest), hn::NegMulAdd(whole, C(d, kLog2), v));
-      return hn::Exp(d, hn::Min(hn::Max(rest, C(d, -1)), C(d, 1)));  // a log beyond 2^53 has no fraction to keep
-    });
-  }
-  void Grow(const Frame& frame, Row e) const {
+  void Grow(const Frame& frame, CtcRow e) const {
     if (frame.exponents == nullptr) return;
     for (size_t i = 0; i <= n_; ++i) e.blank[i] += frame.blank_exponent;
     for (size_t i = 0; i < n_; ++i) e.label[i] += frame.exponents[i];
   }
 
-  // Brings each f into [1, 2) by its exponent, and sets what it is multiplied by on its way into each state of the next
-  // step, and e to the exponents of their sums. These are the exponents of the states themselves, unless much more
-  // flows in, or will flow in a step later: then there are new ones after the next step (steep_). An empty state has
-  // the exponent of what may come.
-  template <bool kForward>
-  HWY_NOINLINE void Renormalise(Row f, Row e) {
-    struct Source {
-      double exponent = kImpossible;
-      bool empty = true;
-    };
-    Source last, one_before;  // the two states before, in the order of the flow
-    const size_t states = 2 * n_ + 1;
-    steep_ = false;
-    for (size_t k = 0; k < states; ++k) {
-      const size_t s = kForward ? k : states - 1 - k, i = s / 2;
-      const bool is_label = s % 2 == 1, skips = is_label && Skips(kForward ? i : i + 1);
-      const auto at = [&](Row row) -> double& { return is_label ? row.label[i] : row.blank[i]; };
-      const bool empty = at(f) == 0;
-      double inflow = last.empty ? kImpossible : last.exponent, possible = last.exponent;
-      if (skips) {
-        inflow = std::max(inflow, one_before.empty ? kImpossible : one_before.exponent);
-        possible = std::max(possible, one_before.exponent);
-      }
-      const double own = empty ? possible : at(e) + ExponentOf(at(f));
-      const bool follows = empty ? inflow > kImpossible && own - inflow > kFar : inflow - own > kFar;
-      const double sum = follows ? inflow : own;
-      const auto into = [&](double exponent) { return exponent > kImpossible ? PowerOfTwo(exponent - sum) : 0; };
-      if (!empty) at(f) *= PowerOfTwo(at(e) - own);
-      at(stay_) = into(own);
-      at(near_) = into(last.exponent);
-      if (is_label) skip_[i] = skips ? into(one_before.exponent) : 0;
-      if (sum > kImpossible) at(e) = sum;
-      steep_ |= follows || possible - sum > kFar;
-      one_before = last;
-      last = {own, empty};
-    }
-  }
-
-  // What a m b and a b of a frame are multiplied by: 2^kLift / Z with the exponents of all of them, and 1 / Z.
-  HWY_NOINLINE void SetFactors(Row before, const Frame& frame) {
+  // What a m b and a b of a frame are multiplied by: 2^kLift / Z with the exponents of all of them, and
+  // 2^-kPerMassExponent / Z.
+  HWY_NOINLINE void SetFactors(CtcRow before, const Frame& frame) {
     const auto set = [&](double exponent, double of_mass, double& factor, double& per_mass) {
       const double whole = exponent - log2_z_;
       factor = PowerOfTwo(whole + of_mass + kLift);
-      per_mass = PowerOfTwo(whole);
+      per_mass = PowerOfTwo(whole - kPerMassExponent);
     };
     const bool wide = frame.exponents != nullptr;
     for (size_t i = 0; i <= n_; ++i) {
@@ -374,14 +291,12 @@ class CtcLattice {
   double *masses_, *blanks_;  // [T, half] and [T]: m_t, or where wide_ is not 0 its logarithm
   double *wide_, *epoch_of_;  // [T]
   double *before_, *epochs_;  // [T, row]: a_t; [T + 1, row]: their exponents, the same for all frames of an epoch
-  Row now_, next_;            // a m of the frame before and this one; then b m of the one behind and this one
-  Row stay_, near_;           // 2^(e of a state, or of the one before, - e of the sum of what flows here)
-  double* skip_;              // the same for two states before, 0 where a path may not come from there
-  Row exponents_;             // of now_ on the way back
-  Row weights_, factors_, per_mass_;
+  CtcRow now_, next_;         // a m of the frame before and this one; then b m of the one behind and this one
+  CtcFlow flow_;
+  CtcRow exponents_;  // of now_ on the way back
+  CtcRow weights_, factors_, per_mass_;
   double *wide_masses_, *wide_exponents_;
   double log_scale_ = 0, log2_z_ = 0;
-  bool steep_ = false;
 };
 
 // From the masses e of one frame to the slope for its logits, in place: factor (e_c / S - share of class c in Z). The

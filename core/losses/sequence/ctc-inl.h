@@ -142,7 +142,7 @@ struct Ctc {
     }
     const bool logits = x.form().input_kind == InputKind::kLogits;
     double* const slope = x.slope(0);
-    double* const per_frame = x.scratch();  // logits: 1 - the largest mass; probabilities: what they are multiplied by
+    double* const per_frame = x.scratch();  // logits: 1 - the largest mass; probabilities: the exponent that they lost
     double* const masses = per_frame + all_frames;
     CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(blank_class), frames, masses + classes);
     const auto stop = [&] { return x.cancelled(); };
@@ -178,7 +178,7 @@ struct Ctc {
         });
       } else if (feasible) {
         const auto subtract = [&](size_t t, const CtcShares& shares)
-                                  HWY_ATTR { SubtractShares(x, lattice, shares, t, classes, factor * per_frame[t]); };
+                                  HWY_ATTR { SubtractShares(x, lattice, shares, t, classes, factor, per_frame[t]); };
         if (x.form().input_kind == InputKind::kProbabilities) {
           lattice.Backward<true>(stop, subtract);
         } else {
@@ -204,12 +204,10 @@ struct Ctc {
     return true;
   }
 
-  // A frame of probabilities or their logarithms. scale: a power of two that keeps the probabilities in range, 1 for
-  // logarithms.
-  static HWY_INLINE bool SetShares(size_t t, const double* row, InputKind kind, size_t classes, double& scale,
+  // A frame of probabilities, which become masses p / 2^exponent, or of their logarithms.
+  static HWY_INLINE bool SetShares(size_t t, const double* row, InputKind kind, size_t classes, double& exponent,
                                    double& log_scale, CtcLattice& lattice) {
     const bool logs = kind == InputKind::kLogProbabilities;
-    scale = 1;
     if (!Sound(row, classes, {logs ? kImpossible : 0.0, std::numeric_limits<double>::max()})) return false;
     double largest = row[lattice.blank()];
     for (size_t i = 0; i < lattice.labels(); ++i) largest = std::max(largest, row[lattice.label(i)]);
@@ -217,8 +215,8 @@ struct Ctc {
       lattice.SetLogs(t, largest == kImpossible ? 0 : largest, [&](int32_t c) { return row[c]; });
       return true;
     }
-    const double exponent = ExponentOf(std::clamp(largest, 0x1p-1000, 0x1p1000));
-    scale = PowerOfTwo(-exponent);
+    exponent = ExponentOf(std::clamp(largest, 0x1p-1000, 0x1p1000));
+    const double scale = PowerOfTwo(-exponent);
     constexpr double kLog2 = 0.693147180559945309417;
     log_scale += exponent * kLog2;
     if (!lattice.SetMasses(t, [&](int32_t c) { return row[c] * scale; })) {
@@ -230,12 +228,16 @@ struct Ctc {
   }
 
   HWY_INLINE void SubtractShares(const Item& x, const CtcLattice& lattice, const CtcShares& shares, size_t t,
-                                 size_t classes, double factor) const {
+                                 size_t classes, double factor, double exponent) const {
+    const bool logs = x.form().input_kind == InputKind::kLogProbabilities;
+    // In two steps, neither of which leaves the range of double unless the slope does.
+    const double lost = logs ? 0 : CtcLattice::kPerMassExponent - exponent, half = std::floor(lost / 2);
+    const double first = PowerOfTwo(half) * factor, second = PowerOfTwo(lost - half);
     double* const out = x.slope(0) + t * classes;
     out[lattice.blank()] -= shares.blank;
     for (size_t i = 0; i < lattice.labels(); ++i) out[lattice.label(i)] -= shares.label[i];
-    for (size_t c = 0; c < classes; ++c) out[c] = out[c] / shares.total * factor;
-    if (x.form().input_kind != InputKind::kLogProbabilities || gradient == 0) return;
+    for (size_t c = 0; c < classes; ++c) out[c] = out[c] / shares.total * first * second;
+    if (!logs || gradient == 0) return;
     const auto by = C(Tag<double>(), factor);
     Walk(x.in(0) + t * classes, kImpossible, static_cast<const double*>(out), classes, out,
          [&](size_t, auto log, auto share) HWY_ATTR { return hn::MulAdd(hn::Exp(Tag<double>(), log), by, share); });
