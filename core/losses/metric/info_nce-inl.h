@@ -64,35 +64,31 @@ struct InfoNce {
   double temperature, symmetric;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(2 * Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 4);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(2 * Embeddings::Doubles(n, dim) + Pairs::Doubles(n, dim, 1), 3);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
     const size_t n = x.dim('N'), dim = x.dim('D');
     Arena arena(x.scratch());
-    double *const z = arena.Take(n), *const chosen = arena.Take(n);
     Embeddings ours(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     Embeddings theirs(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     ours.Load(x.in(0), true, dim);
     theirs.Load(x.in(1), true, dim);
+    Pairs pairs(x, n, dim, 1, arena.Take(Pairs::Doubles(n, dim, 1)));
     std::fill_n(x.value(), n, 0.0);
-    std::fill_n(chosen, n, 0.0);
     const double share = symmetric != 0 ? .5 : 1;
+    const auto divisor = C(Tag<double>(), temperature);
     for (int direction = 0; direction < (symmetric != 0 ? 2 : 1); ++direction) {
-      Embeddings &from = direction == 0 ? ours : theirs, &to = direction == 0 ? theirs : ours;
-      for (size_t i = 0; i < n; ++i) {
-        for (size_t j = 0; j < n; ++j) z[j] = from.Dot(i, to.row(j)) / temperature;
-        chosen[i] = 1;
-        x.value()[i] += share * SpreadCrossEntropy(z, chosen, n, 1);
-        chosen[i] = 0;
-        if (!x.wants_slopes() || x.upstream()[i] == 0) continue;
-        const double by = share * x.upstream()[i] / temperature;
-        for (size_t j = 0; j < n; ++j) {
-          if (z[j] == 0) continue;
-          from.Pull(i, by * z[j], to.row(j));
-          to.Pull(j, by * z[j], from.row(i));
-        }
-      }
+      pairs.ForEachRow(
+          direction == 0 ? ours : theirs, direction == 0 ? theirs : ours,
+          [&](auto dot) HWY_ATTR { return hn::Div(dot, divisor); },
+          [&](size_t i, double* z, double* chosen) HWY_ATTR -> double {
+            std::fill_n(chosen, n, 0.0);
+            chosen[i] = 1;
+            x.value()[i] += share * SpreadCrossEntropy(z, chosen, n, 1);
+            return x.wants_slopes() ? share * x.upstream()[i] / temperature : 0;
+          });
     }
     if (x.slope(0) != nullptr) ours.Slopes(true, x.slope(0), dim);
     if (x.slope(1) != nullptr) theirs.Slopes(true, x.slope(1), dim);
