@@ -239,9 +239,13 @@ HWY_INLINE SoftStep<V> SoftPlus(D d, V x) {
 }
 
 HWY_INLINE double LargestElement(const double* x, size_t n) {
-  double largest = -std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < n; ++i) largest = std::max(largest, x[i]);
-  return largest;
+  const Tag<double> d;
+  auto largest = C(d, -std::numeric_limits<double>::infinity());
+  Walk(x, -std::numeric_limits<double>::infinity(), nullptr, n, nullptr, [&](size_t, auto v, auto) HWY_ATTR {
+    largest = hn::Max(largest, v);
+    return v;
+  });
+  return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
 // The cross-entropy of softmax(z) with a target spread evenly over the `count` elements whose `chosen` is 1, 0 where
