@@ -17,6 +17,21 @@
 namespace lossd {
 namespace {
 
+// The executor's threads, as a kernel sees them.
+class ExecutorCrew final : public Crew {
+ public:
+  ExecutorCrew(Executor& executor, const Cancellation& cancellation)
+      : executor_(executor), cancellation_(cancellation) {}
+  void ForEachTile(size_t num_tiles, const std::function<void(size_t)>& work) const override {
+    executor_.ForEachShard(num_tiles, cancellation_, work);
+  }
+  bool cancelled() const override { return cancellation_.cancelled(); }
+
+ private:
+  Executor& executor_;
+  const Cancellation& cancellation_;
+};
+
 // Calls body(run, workspace) for every strip, on the executor's threads, and merges what it returns in order: strips
 // into blocks, blocks into the whole.
 // Nothing: cancelled.
@@ -24,8 +39,10 @@ template <class Body>
 std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
                                     const Cancellation& cancellation, const Body& body) {
   absl::InlinedVector<Partial, 1> partials(plan.num_blocks);
+  const ExecutorCrew crew(executor, cancellation);
   const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
     Workspace workspace(problem, plan.items_per_strip);
+    workspace.crew = &crew;
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);
     for (size_t block = shard * plan.blocks_per_shard; block < end && !cancellation.cancelled(); ++block) {
       const size_t stop = std::min(problem.num_items, (block + 1) * plan.items_per_block);

@@ -91,12 +91,13 @@ void ClearMasked(const Problem& problem, Run run, std::byte* numbers) {
   }
 }
 
-KernelCall CallOf(const Problem& problem) {
+KernelCall CallOf(const Problem& problem, const Workspace& workspace) {
   const bool wide = problem.dtype == DType::kF64;
   return {.params = problem.params,
           .kink = problem.kink,
           .clip_low = wide ? 1e-7 : static_cast<double>(1e-7f),
-          .clip_high = wide ? 1 - 1e-7 : static_cast<double>(1.0f - 1e-7f)};
+          .clip_high = wide ? 1 - 1e-7 : static_cast<double>(1.0f - 1e-7f),
+          .crew = workspace.crew};
 }
 
 template <class T>
@@ -136,7 +137,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     block.upstream = workspace.factors;
   }
 
-  kernel(CallOf(problem), block);
+  kernel(CallOf(problem, workspace), block);
 
   if (problem.element_factors()) {
     LoadElementFactors(problem, {problem.kernel_items(run.begin), block.items}, workspace);

@@ -43,6 +43,7 @@ class Workspace : public WorkspaceRuns {
   ~Workspace();
 
   std::array<const void*, kMaxInputs> shared{};  // inputs that are the same for all strips, once they are loaded
+  const Crew* crew = nullptr;                    // whom the worker may call on
 
  private:
   std::byte* memory_;
