@@ -21,7 +21,7 @@
 #include "core/problem.h"
 #include "server/admission.h"
 #include "server/build_info.h"
-#include "server/transport/unary_call.h"
+#include "server/transport/method.h"
 
 namespace prometheus {
 class Exposer;

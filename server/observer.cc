@@ -44,13 +44,14 @@ void Observer::OnReceived(size_t bytes) {
   series_.received_bytes->Increment(static_cast<double>(bytes));
 }
 
+void Observer::OnSent(size_t bytes) {
+  series_.sent->Increment();
+  series_.sent_bytes->Increment(static_cast<double>(bytes));
+}
+
 void Observer::OnFinished(const FinishedCall& call) {
   series_.handled[static_cast<size_t>(call.status.error_code())]->Increment();
   series_.handling_seconds->Observe(std::chrono::duration<double>(call.duration).count());
-  if (call.status.ok()) {
-    series_.sent->Increment();
-    series_.sent_bytes->Increment(static_cast<double>(call.sent_bytes));
-  }
   if (int64_t suppressed = 0;
       IsWarning(call.status.error_code()) && throttle_.Allow(std::chrono::steady_clock::now(), &suppressed)) {
     LogFailure(call, suppressed);
