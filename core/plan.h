@@ -32,5 +32,10 @@ struct Plan {
 };
 
 Plan MakePlan(const Problem& problem);
+// Of `num_items` of its items.
+Plan MakePlan(const Problem& problem, size_t num_items);
+
+// Items in a block that is full.
+size_t ItemsInBlock(const Problem& problem);
 
 }  // namespace lossd

@@ -18,7 +18,7 @@
 #include "server/admission.h"
 #include "server/build_info.h"
 #include "server/counters.h"
-#include "server/transport/unary_call.h"
+#include "server/transport/method.h"
 
 namespace prometheus {
 class Exposer;

@@ -44,13 +44,14 @@ void Observer::OnReceived(size_t bytes) {
   series_.received_bytes.Add(bytes);
 }
 
+void Observer::OnSent(size_t bytes) {
+  series_.sent.Add();
+  series_.sent_bytes.Add(bytes);
+}
+
 void Observer::OnFinished(const FinishedCall& call) {
   series_.handled[static_cast<size_t>(call.status.error_code())].Add();
   series_.handling_seconds.Observe(call.duration);
-  if (call.status.ok()) {
-    series_.sent.Add();
-    series_.sent_bytes.Add(call.sent_bytes);
-  }
   if (int64_t suppressed = 0;
       IsWarning(call.status.error_code()) && throttle_.Allow(std::chrono::steady_clock::now(), &suppressed)) {
     LogFailure(call, suppressed);

@@ -5,7 +5,7 @@
 
 #include "server/log.h"
 #include "server/metrics.h"
-#include "server/transport/unary_call.h"
+#include "server/transport/method.h"
 
 namespace lossd::server {
 
@@ -19,6 +19,7 @@ class Observer final : public CallObserver {
 
   void OnStarted() override { series_.started.Add(); }
   void OnReceived(size_t bytes) override;
+  void OnSent(size_t bytes) override;
   void OnRefused(Refusal refusal) override { metrics_.CountRefusal(refusal); }
   void OnFinished(const FinishedCall& call) override;
 

@@ -45,6 +45,7 @@ TEST_F(MetricsTest, AnObserverCountsItsMethod) {
   const grpc::ServerContext context;
   observer.OnStarted();
   observer.OnReceived(100);
+  observer.OnSent(30);
   observer.OnFinished({.method = "/a.B/C",
                        .status = grpc::Status::OK,
                        .duration = std::chrono::microseconds(700),
