@@ -37,7 +37,7 @@ def call(server, cpu, *, payload=256, in_flight=32, method="Evaluate", mode="una
 
 
 def peer(side, seconds, *, case="huber", group="elementwise", size="L2"):
-    about = {"case": case, "group": group, "size": size, "elements": 4, "request_bytes": 32, "threads": 1, "value": 1.0}
+    about = {"case": case, "group": group, "size": size, "elements": 4, "request_bytes": 32, "threads": 1, "value": 1.0, "note": "F32"}
     return {**about, "side": side, "seconds": list(seconds)}
 
 
@@ -111,6 +111,13 @@ class Peers(unittest.TestCase):
         found = answers(peers.targets({"machine": MACHINE, "calls": rows}))
         name = "lossd over TCP over PyTorch 0 eager, L2 sizes, share of 2 cases that are faster"
         self.assertEqual(found[name], (50, False))
+
+
+    def test_lossd_is_bound_by_memory_where_memcpy_takes_more_than_half_as_long(self):
+        rows = [peer("lossd", [1]), peer("memcpy", [0.8]), peer("lossd", [1], case="b"), peer("memcpy", [0.3], case="b")]
+        runs = peers.Runs(rows)
+        bounds = [peers.bound(runs, measured) for measured in runs.measured]
+        self.assertEqual(bounds, ["memory, 80% of memcpy's rate", "arithmetic in float, 30% of memcpy's rate"])
 
 
 class Documentation(unittest.TestCase):
