@@ -70,8 +70,9 @@ class Side:
 
 def version(python, module):
     """None where the interpreter or the module is missing."""
+    program = f"import {module}; print({module}.__version__)"
     try:
-        run = subprocess.run([python, "-c", f"import {module}; print({module}.__version__)"], capture_output=True, text=True)
+        run = subprocess.run([python, "-c", program], capture_output=True, text=True)
     except OSError:
         return None
     return run.stdout.strip().split("+")[0] if run.returncode == 0 else None
@@ -173,11 +174,11 @@ def measure(case, size, shape, folder, sides, threads, rounds, seconds):
     return list(rows.values())
 
 
-def machine(sides):
+def machine(sides, quick):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    return {"processor": models[0], "cores": ALL, "date": date, "sides": [side.name for side in sides]}
+    return {"processor": models[0], "cores": ALL, "date": date, "quick": quick, "sides": [side.name for side in sides]}
 
 
 def main():
@@ -208,7 +209,7 @@ def main():
                 rows += measure(case, size, shape, folder, some, threads, rounds, seconds)
             shutil.rmtree(folder)
     with open(arguments.json, "w", encoding="utf-8") as file:
-        json.dump({"machine": machine(sides), "calls": rows}, file, indent=1)
+        json.dump({"machine": machine(sides, arguments.quick), "calls": rows}, file, indent=1)
     for side in sides:
         for process in side.processes.values():
             process.stdin.close()

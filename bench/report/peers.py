@@ -7,10 +7,11 @@
 import math
 import sys
 
-from common import Target, figure, load, median, ratio, table, target_table, write
+from common import Target, figure, load, median, ratio, run_of, table, target_table, write
 
 GROUPS = {"cross_entropy": ("cross-entropy", 4), "ctc": ("CTC", 3), "boxes": ("CIoU", 10)}
 MEMCPY = "memcpy"
+ARITHMETIC = {"F32": "arithmetic in float", "F64": "arithmetic in double"}
 REMOTE = ("lossd over TCP", "lossd over a unix socket")
 
 
@@ -50,11 +51,15 @@ def geometric_mean(numbers):
     return math.exp(sum(map(math.log, numbers)) / len(numbers))
 
 
+def is_elementwise_in_cache(row):
+    return row["group"] == "elementwise" and row["size"] == "L2" and row["threads"] == 1
+
+
 def targets(document):
     runs = Runs(document["calls"])
     found = []
     for side in (s for s in runs.sides if s.endswith("eager")):
-        if times := runs.speedups(side, lambda r: r["group"] == "elementwise" and r["size"] == "L2" and r["threads"] == 1):
+        if times := runs.speedups(side, is_elementwise_in_cache):
             name = f"over {side}, elementwise losses in L2"
             found.append(Target(f"{name} (least: {times[0][1]})", times[0][0], 4, False))
             found.append(Target(f"{name}, geometric mean", geometric_mean([t for t, _ in times]), 8, False))
@@ -73,7 +78,7 @@ def targets(document):
 def bound(runs, measured):
     """What lossd is limited by: memory where it takes less than twice as long as memcpy of the bytes that must move."""
     times = runs.speedup(measured, MEMCPY)
-    arithmetic = {"F32": "arithmetic in float", "F64": "arithmetic in double"}.get(runs.get(measured, "lossd")["note"], "–")
+    arithmetic = ARITHMETIC.get(runs.get(measured, "lossd")["note"], "–")
     if times is None:
         return arithmetic
     share = f"{times:.0%} of memcpy's rate" if times >= 0.005 else "far from memcpy's rate"
@@ -92,8 +97,9 @@ def times_table(runs, size):
             continue
         cells = []
         for side in runs.sides:
-            other, times = runs.get(measured, side), runs.speedup(measured, side)
-            cells.append("–" if not other else time(median(other["seconds"])) + ("" if side == "lossd" else f" ({figure(times)})"))
+            other = runs.get(measured, side)
+            taken = time(median(other["seconds"])) if other else "–"
+            cells.append(taken if not other or side == "lossd" else f"{taken} ({figure(runs.speedup(measured, side))})")
         rows.append([measured[0], str(measured[2]), *cells, bound(runs, measured)])
     return table(["loss", "threads", *runs.sides, "lossd is bound by"], rows)
 
@@ -114,8 +120,9 @@ def faster_list(runs):
 def machine_line(document):
     machine = document["machine"]
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}. Value and gradient of the mean, float32 "
-        "unless the case says otherwise; medians of rounds in turn; in brackets: times lossd in process."
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}, {run_of(document)}. Value and gradient "
+        "of the mean, float32 unless the case says otherwise; medians of rounds in turn; in brackets: times lossd in "
+        "process."
     )
 
 
