@@ -122,6 +122,8 @@ def two_views(rng, shape):
 
 LOGITS, PROBABILITIES = {"input_kind": "LOGITS"}, {"input_kind": "PROBABILITIES"}
 LOG_PROBABILITIES = {"input_kind": "LOG_PROBABILITIES"}
+BALANCED, COSINE = {"apply_class_balancing": True}, {"sign": "positive", "epsilon": 1e-8}
+CLASSIFIED, DISTRIBUTED = {"y_pred": normal, "y_true": labels}, {"y_pred": normal, "y_true": softmax}
 
 CASES = [
     elementwise("mean squared error", "mean_squared_error", quick=True),
@@ -132,7 +134,7 @@ CASES = [
     elementwise("quantile", "pinball", params={"tau": 0.9}),
     elementwise("BCE from logits", "binary_crossentropy", y_true=hard, options=LOGITS, quick=True),
     elementwise("BCE from probabilities", "binary_crossentropy", between(0.01, 0.99), hard, options=PROBABILITIES),
-    elementwise("focal", "binary_focal_crossentropy", y_true=hard, options=LOGITS, params={"apply_class_balancing": True}),
+    elementwise("focal", "binary_focal_crossentropy", y_true=hard, options=LOGITS, params=BALANCED),
     elementwise("poisson NLL", "poisson_nll", y_true=counts),
     elementwise("gaussian NLL", "gaussian_nll", others={"variance": between(0.1, 2)}),
     elementwise("hinge", "hinge", y_true=signs),
@@ -140,10 +142,10 @@ CASES = [
     elementwise("soft margin", "soft_margin", y_true=signs),
     elementwise("hinge embedding", "hinge_embedding", y_true=signs),
     elementwise("margin ranking", "margin_ranking", y_true=signs, others={"other": normal}),
-    rows("cross-entropy of classes", "sparse_categorical_crossentropy", {"y_pred": normal, "y_true": labels}, options=LOGITS),
-    rows("cross-entropy of distributions", "categorical_crossentropy", {"y_pred": normal, "y_true": softmax}, options=LOGITS),
+    rows("cross-entropy of classes", "sparse_categorical_crossentropy", CLASSIFIED, options=LOGITS),
+    rows("cross-entropy of distributions", "categorical_crossentropy", DISTRIBUTED, options=LOGITS),
     rows("KL divergence", "kl_divergence", {"y_pred": log_softmax, "y_true": softmax}, options=LOG_PROBABILITIES),
-    rows("cosine similarity", "cosine_similarity", {"y_pred": normal, "y_true": normal}, params={"sign": "positive", "epsilon": 1e-8}),
+    rows("cosine similarity", "cosine_similarity", {"y_pred": normal, "y_true": normal}, params=COSINE),
     rows(
         "cosine embedding",
         "cosine_embedding",

@@ -55,7 +55,8 @@ def ciou(pred, true):
     x1, y1, x2, y2 = jnp.moveaxis(pred, -1, 0)
     u1, v1, u2, v2 = jnp.moveaxis(true, -1, 0)
     w, h, tw, th = x2 - x1, y2 - y1, u2 - u1, v2 - v1
-    inner = jnp.maximum(jnp.minimum(x2, u2) - jnp.maximum(x1, u1), 0) * jnp.maximum(jnp.minimum(y2, v2) - jnp.maximum(y1, v1), 0)
+    width = jnp.maximum(jnp.minimum(x2, u2) - jnp.maximum(x1, u1), 0)
+    inner = width * jnp.maximum(jnp.minimum(y2, v2) - jnp.maximum(y1, v1), 0)
     iou = inner / (w * h + tw * th - inner)
     diagonal = (jnp.maximum(x2, u2) - jnp.minimum(x1, u1)) ** 2 + (jnp.maximum(y2, v2) - jnp.minimum(y1, v1)) ** 2
     distance = ((x1 + x2 - u1 - u2) ** 2 + (y1 + y2 - v1 - v2) ** 2) / 4

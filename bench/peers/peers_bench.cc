@@ -91,8 +91,9 @@ class Worker {
       times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     }
     std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-    char text[64];
-    std::snprintf(text, sizeof text, "%.9g %.17g", times[times.size() / 2], entry->second);
+    char text[80];
+    std::snprintf(text, sizeof text, "%.9g %.17g %s", times[times.size() / 2], entry->second,
+                  std::string(Name(problem_->problem().arithmetic)).c_str());
     return text;
   }
 
@@ -107,11 +108,12 @@ class Worker {
   }
 
   std::function<double()> MakeCall(const std::string& mode, int threads) {
-    if (mode == "inprocess") {
+    if (mode == "inprocess" || mode == "memcpy") {
       if (executor_ == nullptr || executor_->num_threads() != threads) {
         executor_ = nullptr;  // two of them at once would limit each other
         executor_ = std::make_unique<Executor>(threads);
       }
+      if (mode == "memcpy") return [this, threads] { return Copy(threads); };
       return [this] { return problem_->Evaluate(*executor_); };
     }
     const Wire wire = mode == "unix" ? Wire::kUnix : Wire::kTcp;
@@ -120,12 +122,22 @@ class Worker {
     return [this, &server] { return server->Gradient(request_, memory_); };
   }
 
+  // Half of the bytes read, half written.
+  double Copy(int threads) {
+    const size_t share = problem_->bytes() / 2 / static_cast<size_t>(threads);
+    from_.resize(share * threads);
+    to_.resize(share * threads);
+    executor_->ForEachShard(threads, Cancellation(),
+                            [&](size_t i) { std::memcpy(&to_[i * share], &from_[i * share], share); });
+    return 0;
+  }
+
   std::string lossd_;
   std::string folder_;
   std::map<std::pair<std::string, int>, double> values_;  // by mode and threads, of this folder
   std::unique_ptr<InProcess> problem_;
   grpc::ByteBuffer request_;
-  std::vector<std::byte> memory_;
+  std::vector<std::byte> memory_, from_, to_;
   std::unique_ptr<Executor> executor_;
   std::map<Wire, std::unique_ptr<Server>> servers_;
 };

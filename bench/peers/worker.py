@@ -22,8 +22,9 @@ class Worker:
         raise NotImplementedError
 
     def call(self, mode, threads):
-        """A function that computes value and gradient and returns the value; LookupError where there is none. Called once
-        for a case, a mode and a number of threads."""
+        """A function that computes value and gradient and returns the value; LookupError where there is none.
+
+        Asked for once for a case, a mode and a number of threads."""
         raise NotImplementedError
 
 

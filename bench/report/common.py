@@ -34,6 +34,11 @@ def load(path):
         return json.load(file)
 
 
+def run_of(document):
+    """How much the numbers are worth."""
+    return "quick run" if document["machine"]["quick"] else "full run"
+
+
 def median(rounds):
     return statistics.median(rounds)
 

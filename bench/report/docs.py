@@ -69,7 +69,8 @@ def plot_peers(document, folder):
     runs = peers.Runs(document["calls"])
     sides = [s for s in runs.sides if s != "lossd"]
     names = []
-    for size, threads, title in [("L2", min, "64 Ki elements, one thread"), ("memory", max, "16 Mi elements or as named, all cores")]:
+    kinds = [("L2", min, "64 Ki elements, one thread"), ("memory", max, "16 Mi elements or as named, all cores")]
+    for size, threads, title in kinds:
         measured = [m for m in runs.measured if m[1] == size]
         wanted = threads((m[2] for m in measured), default=None)
         rows = [(m[0], *(runs.speedup(m, side) for side in sides)) for m in measured if m[2] == wanted]

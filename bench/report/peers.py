@@ -7,9 +7,11 @@
 import math
 import sys
 
-from common import Target, figure, load, median, ratio, table, target_table, write
+from common import Target, figure, load, median, ratio, run_of, table, target_table, write
 
 GROUPS = {"cross_entropy": ("cross-entropy", 4), "ctc": ("CTC", 3), "boxes": ("CIoU", 10)}
+MEMCPY = "memcpy"
+ARITHMETIC = {"F32": "arithmetic in float", "F64": "arithmetic in double"}
 REMOTE = ("lossd over TCP", "lossd over a unix socket")
 
 
@@ -19,7 +21,7 @@ class Runs:
     def __init__(self, rows):
         self.rows = rows
         self.by_key = {(r["case"], r["size"], r["threads"], r["side"]): r for r in rows}
-        self.sides = list(dict.fromkeys(r["side"] for r in rows))
+        self.sides = list(dict.fromkeys(r["side"] for r in rows if r["side"] != MEMCPY))
         self.measured = list(dict.fromkeys((r["case"], r["size"], r["threads"]) for r in rows))
 
     def get(self, measured, side):
@@ -49,11 +51,15 @@ def geometric_mean(numbers):
     return math.exp(sum(map(math.log, numbers)) / len(numbers))
 
 
+def is_elementwise_in_cache(row):
+    return row["group"] == "elementwise" and row["size"] == "L2" and row["threads"] == 1
+
+
 def targets(document):
     runs = Runs(document["calls"])
     found = []
     for side in (s for s in runs.sides if s.endswith("eager")):
-        if times := runs.speedups(side, lambda r: r["group"] == "elementwise" and r["size"] == "L2" and r["threads"] == 1):
+        if times := runs.speedups(side, is_elementwise_in_cache):
             name = f"over {side}, elementwise losses in L2"
             found.append(Target(f"{name} (least: {times[0][1]})", times[0][0], 4, False))
             found.append(Target(f"{name}, geometric mean", geometric_mean([t for t, _ in times]), 8, False))
@@ -69,11 +75,14 @@ def targets(document):
     return found
 
 
-def bound(row):
-    """What the fastest of the sides is limited by, as far as sizes say."""
-    if row["group"] in ("ctc", "batch"):
-        return "arithmetic"
-    return "arithmetic in cache" if row["size"] == "L2" else "memory and arithmetic"
+def bound(runs, measured):
+    """What lossd is limited by: memory where it takes less than twice as long as memcpy of the bytes that must move."""
+    times = runs.speedup(measured, MEMCPY)
+    arithmetic = ARITHMETIC.get(runs.get(measured, "lossd")["note"], "–")
+    if times is None:
+        return arithmetic
+    share = f"{times:.0%} of memcpy's rate" if times >= 0.005 else "far from memcpy's rate"
+    return f"{'memory' if times > 0.5 else arithmetic}, {share}"
 
 
 def time(seconds):
@@ -88,25 +97,44 @@ def times_table(runs, size):
             continue
         cells = []
         for side in runs.sides:
-            other, times = runs.get(measured, side), runs.speedup(measured, side)
-            cells.append("–" if not other else time(median(other["seconds"])) + ("" if side == "lossd" else f" ({figure(times)})"))
-        rows.append([measured[0], str(measured[2]), *cells, bound(row)])
+            other = runs.get(measured, side)
+            taken = time(median(other["seconds"])) if other else "–"
+            cells.append(taken if not other or side == "lossd" else f"{taken} ({figure(runs.speedup(measured, side))})")
+        rows.append([measured[0], str(measured[2]), *cells, bound(runs, measured)])
     return table(["loss", "threads", *runs.sides, "lossd is bound by"], rows)
+
+
+def faster_list(runs):
+    """Where a remote call beats PyTorch in the caller's own process."""
+    lines = []
+    for side in (s for s in runs.sides if s.endswith("eager")):
+        for remote in REMOTE:
+            for size in ("L2", "memory"):
+                times = runs.speedups(side, lambda r: r["size"] == size, remote)
+                if times:
+                    faster = ", ".join(f"{name} ({figure(t)})" for t, name in reversed(times) if t > 1)
+                    lines.append(f"- {remote}, {size}, faster than {side}: {faster or 'nothing'}.")
+    return "\n".join(lines) + "\n"
 
 
 def machine_line(document):
     machine = document["machine"]
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}. Value and gradient of the mean, float32 "
-        "unless the case says otherwise; medians of rounds in turn; in brackets: times lossd in process."
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}, {run_of(document)}. Value and gradient "
+        "of the mean, float32 unless the case says otherwise; medians of rounds in turn; in brackets: times lossd in "
+        "process."
     )
 
 
 def sections(document):
+    """(title, Markdown) of everything that was measured."""
     runs = Runs(document["calls"])
     yield "Targets", target_table(targets(document))
-    yield "64 Ki elements (L2)", times_table(runs, "L2")
-    yield "16 Mi elements, and cases of their own size", times_table(runs, "memory")
+    if set(REMOTE) & set(runs.sides):
+        yield "Remote calls beside PyTorch in the caller's process", faster_list(runs)
+    for size, title in [("L2", "64 Ki elements (L2)"), ("memory", "16 Mi elements, and cases of their own size")]:
+        if any(measured[1] == size for measured in runs.measured):
+            yield title, times_table(runs, size)
 
 
 def markdown(document):

@@ -29,6 +29,10 @@ def data_block(head, rows):
     return "$data << END\n" + "\n".join(lines) + "\nEND\n"
 
 
+def series(i, name):
+    return f'linecolor "{COLORS[i % len(COLORS)]}" title {quote(name)}'
+
+
 def run(script):
     done = subprocess.run(["gnuplot", "-"], input=script, capture_output=True, text=True)
     if done.returncode != 0 or "error" in done.stderr.lower():
@@ -53,10 +57,9 @@ set bmargin 9
 set rmargin 16
 """
     if line_at is not None:
-        script += f'set arrow from graph 0, first {line_at} to graph 1, first {line_at} nohead linecolor "#444444" dashtype 2 front\n'
-    parts = [
-        f'$data using {i + 2}:xtic(1) skip 1 linecolor "{COLORS[i % len(COLORS)]}" title {quote(name)}' for i, name in enumerate(head)
-    ]
+        ends = f"from graph 0, first {line_at} to graph 1, first {line_at}"
+        script += f'set arrow {ends} nohead linecolor "#444444" dashtype 2 front\n'
+    parts = [f"$data using {i + 2}:xtic(1) skip 1 {series(i, name)}" for i, name in enumerate(head)]
     run(script + "plot " + ", ".join(parts) + "\n")
 
 
@@ -65,9 +68,6 @@ def lines(path, title, x_label, y_label, head, rows):
     script = data_block(head, [(repr(float(x)), *ys) for x, *ys in rows])
     script += STYLE.format(width=700, height=450, path=path, title=title, y_label=y_label)
     script += f'set logscale x\nset xlabel "{x_label}"\nset key outside right\nset format x "10^{{%L}}"\n'
-    parts = [
-        f'$data using (real(strcol(1))):{i + 2} skip 1 with linespoints pointtype 7 pointsize 0.5 '
-        f'linecolor "{COLORS[i % len(COLORS)]}" title {quote(name)}'
-        for i, name in enumerate(head)
-    ]
+    drawn = "with linespoints pointtype 7 pointsize 0.5"
+    parts = [f"$data using (real(strcol(1))):{i + 2} skip 1 {drawn} {series(i, name)}" for i, name in enumerate(head)]
     run(script + "plot " + ", ".join(parts) + "\n")

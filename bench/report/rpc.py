@@ -6,7 +6,7 @@
 
 import sys
 
-from common import Target, figure, load, median, ratio, table, target_table, write
+from common import Target, figure, load, median, ratio, run_of, table, target_table, write
 
 KIB, MIB = 1 << 10, 1 << 20
 SMALL, SMALL_IN_FLIGHT = 256, 32  # bytes of 2 x 32 float32
@@ -101,19 +101,20 @@ def machine_line(document):
     machine = document["machine"]
     return (
         f"{machine['processor']}, {machine['cores']:g} cores, {machine['instruction_set']}, gRPC {machine['grpc']}, "
-        f"{machine['date']}. Client and servers share the cores; servers take turns in rounds; medians of rounds."
+        f"{machine['date']}, {run_of(document)}. Client and servers share the cores; servers take turns in "
+        "rounds; medians of rounds."
     )
 
 
 def calls_table(runs, kernels):
-    head = ["scenario", "server", "calls/s", "GB/s", "p50 us", "p99 us", "p99.9 us", "CPU us a call", "CPU s a GB", "bound by"]
+    head = ["scenario", "server", "calls/s", "GB/s", "p50 us", "p99 us", "p99.9 us", "CPU us a call", "CPU s a GB"]
     rows = []
     for scenario in runs.scenarios:
         for row in runs.rows(scenario):
             keys = ["calls_per_second", "gigabytes_per_second", "p50_us", "p99_us", "p999_us", "cpu_us_per_call"]
             cells = [figure(median(row[key])) for key in [*keys, "cpu_seconds_per_gigabyte"]]
             rows.append([scenario, row["server"], *cells, bound(row, runs, kernels)])
-    return table(head, rows)
+    return table([*head, "bound by"], rows)
 
 
 def bound(row, runs, kernels):

@@ -29,12 +29,13 @@ std::string Today() {
 
 }  // namespace
 
-Results::Results() {
+Results::Results(bool quick) {
   auto& machine = *(*document_.mutable_fields())["machine"].mutable_struct_value()->mutable_fields();
   machine["processor"].set_string_value(Processor());
   machine["cores"].set_number_value(std::thread::hardware_concurrency());
   machine["instruction_set"].set_string_value(std::string(InstructionSet()));
   machine["grpc"].set_string_value(grpc::Version());
+  machine["quick"].set_bool_value(quick);
   machine["date"].set_string_value(Today());
 }
 

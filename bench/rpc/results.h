@@ -14,8 +14,8 @@ using Series = std::map<std::string, std::vector<double>>;  // one number a roun
 
 class Results {
  public:
-  // Begins with what the machine is and which libraries are at work.
-  Results();
+  // Begins with what the machine is, which libraries are at work, and whether the run is a quick one.
+  explicit Results(bool quick);
   // A row of the list `kind`.
   void Add(const std::string& kind, const Labels& labels, const Series& series);
   std::string Json() const;

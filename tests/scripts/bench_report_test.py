@@ -16,7 +16,8 @@ import docs
 import peers
 import rpc
 
-MACHINE = {"processor": "a processor", "cores": 2, "instruction_set": "AVX2", "grpc": "1.51.1", "date": "2026-11-22"}
+MACHINE = {"processor": "a processor", "cores": 2, "instruction_set": "AVX2", "grpc": "1.51.1"}
+MACHINE |= {"date": "2026-11-22", "quick": True}
 
 
 def call(server, cpu, *, payload=256, in_flight=32, method="Evaluate", mode="unary", calls_per_second=1.0):
@@ -37,8 +38,8 @@ def call(server, cpu, *, payload=256, in_flight=32, method="Evaluate", mode="una
 
 
 def peer(side, seconds, *, case="huber", group="elementwise", size="L2"):
-    about = {"case": case, "group": group, "size": size, "elements": 4, "request_bytes": 32, "threads": 1, "value": 1.0}
-    return {**about, "side": side, "seconds": list(seconds)}
+    about = {"case": case, "group": group, "size": size, "elements": 4, "request_bytes": 32, "threads": 1}
+    return {**about, "value": 1.0, "note": "F32", "side": side, "seconds": list(seconds)}
 
 
 def answers(targets):
@@ -111,6 +112,14 @@ class Peers(unittest.TestCase):
         found = answers(peers.targets({"machine": MACHINE, "calls": rows}))
         name = "lossd over TCP over PyTorch 0 eager, L2 sizes, share of 2 cases that are faster"
         self.assertEqual(found[name], (50, False))
+
+
+    def test_lossd_is_bound_by_memory_where_memcpy_takes_more_than_half_as_long(self):
+        rows = [peer("lossd", [1]), peer("memcpy", [0.8])]
+        rows += [peer("lossd", [1], case="b"), peer("memcpy", [0.3], case="b")]
+        runs = peers.Runs(rows)
+        bounds = [peers.bound(runs, measured) for measured in runs.measured]
+        self.assertEqual(bounds, ["memory, 80% of memcpy's rate", "arithmetic in float, 30% of memcpy's rate"])
 
 
 class Documentation(unittest.TestCase):
