@@ -365,8 +365,8 @@ TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
   } kCases[] = {
       {R"("loss": "smooth_l1", "options": {"convention": "KERAS"})" + mse, Code::INVALID_ARGUMENT,
        "options.convention: KERAS has no smooth_l1; expected one of LOSSD, TORCH"},
-      {R"("loss": "categorical_hinge", "hessian_diagonal": true)" + rows, Code::UNIMPLEMENTED,
-       "hessian_diagonal: categorical_hinge has no second derivative"},
+      {R"("loss": "giou", "hessian_diagonal": true)" + Tensors(Doubles("0, 0, 1, 1"), Doubles("0, 0, 2, 1")),
+       Code::UNIMPLEMENTED, "hessian_diagonal: giou has no second derivative"},
       {R"("loss": "mse", "with_respect_to": ["y_true"])" + mse, Code::INVALID_ARGUMENT,
        "with_respect_to: \"y_true\" for mean_squared_error; expected y_pred"},
       {R"("loss": "mse", "upstream": )" + Doubles("1, 2") + mse, Code::INVALID_ARGUMENT,
