@@ -356,7 +356,6 @@ TEST_F(OptionsTest, HalfPrecisionComesBackAsItCame) {
 
 TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
   const std::string mse = Tensors(Doubles("1, 2"), Doubles("1, 2"));
-  const std::string rows = Tensors(Doubles("1, 2", "1, 3"), Doubles("1, 2", "1, 0"));
   const std::string labels = Tensors(Doubles("1, 2", "1, 3"), Ints("0"));
   const struct {
     std::string json;
