@@ -128,6 +128,7 @@ TEST(ToDescription, SaysWhatTheContractSays) {
     EXPECT_EQ(response.tex(), loss.contract->tex);
     EXPECT_EQ(response.peers(), loss.contract->peers);
     EXPECT_EQ(response.has_hessian_diagonal(), loss.contract->curvature);
+    EXPECT_EQ(response.tolerance_f64().hessian_ulp() > 0, loss.contract->curvature);
     EXPECT_EQ(response.takes_class_weight(), loss.contract->class_weights);
     EXPECT_EQ(static_cast<size_t>(response.conventions_size()), loss.contract->conventions.size());
     ASSERT_EQ(static_cast<size_t>(response.inputs_size()), loss.contract->inputs.size());
