@@ -17,8 +17,8 @@ inline constexpr size_t kMaxRowWidth = std::numeric_limits<int32_t>::max();
 // deadline.
 inline constexpr size_t kMaxListLength = 65'536;
 
-// Multiplications of a batch loss (rows times rows times width, or rows times the elements of its weights), which runs
-// to its end on one thread once begun: some minutes.
+// Multiplications of a batch loss (rows times rows times width, or rows times the elements of its weights): some minutes
+// of one thread.
 inline constexpr double kMaxBatchWork = 0x1p38;
 
 // Characters of a caller's text that an error message repeats.

@@ -134,7 +134,7 @@ struct AdaptiveLogSoftmax {
     }
     double* const head = x.scratch();
     double* const scores = head + head_size;
-    for (size_t n = 0; n < x.dim('N'); ++n) {
+    for (size_t n = 0; n < x.dim('N') && !x.cancelled(); ++n) {
       const double* const row = x.in(0) + n * features;
       double* const row_slope = x.slope(0) == nullptr ? nullptr : x.slope(0) + n * features;
       const double upstream = wants ? x.upstream()[n] : 0.0;

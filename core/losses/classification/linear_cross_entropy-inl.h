@@ -74,7 +74,7 @@ struct LinearCrossEntropy {
     for (const size_t i : {0, 2, 3}) {
       if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), 0.0);
     }
-    for (size_t first = 0; first < rows; first += kRows) {
+    for (size_t first = 0; first < rows && !x.cancelled(); first += kRows) {
       const size_t count = std::min(kRows, rows - first);
       const auto logits = [&](size_t row) { return x.scratch() + row * classes; };
       for (size_t c = 0; c < classes; ++c) {

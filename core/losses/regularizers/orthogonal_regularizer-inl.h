@@ -72,7 +72,7 @@ struct OrthogonalRegularizer {
     const double count = static_cast<double>(n), share = n > 1 ? factor / (count * (count - 1) / 2) : 0;
     const double by = x.wants_slopes() ? share * x.upstream()[0] : 0;
     double sum = 0;
-    for (size_t i = 0; i < n; ++i) {
+    for (size_t i = 0; i < n && !x.cancelled(); ++i) {
       for (size_t j = 0; j < i; ++j) {
         const double cosine = w.Dot(i, w.row(j));
         sum += std::abs(cosine);

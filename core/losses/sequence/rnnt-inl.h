@@ -123,7 +123,7 @@ struct Rnnt {
     double* const masses = share + columns;
 
     bool sound = true;
-    for (size_t t = 0; t < frames && sound; ++t) {
+    for (size_t t = 0; t < frames && sound && !x.cancelled(); ++t) {
       for (size_t u = 0; u <= labels && sound; ++u) {
         const double* const row = x.in(0) + node(t, u);
         if (logits) {
@@ -148,7 +148,7 @@ struct Rnnt {
 
     std::fill_n(after + frames * columns, labels, kImpossible);
     after[frames * columns + labels] = 0;
-    for (size_t t = frames; t-- > 0;) {
+    for (size_t t = frames; t-- > 0 && !x.cancelled();) {
       for (size_t u = labels + 1; u-- > 0;) {
         const size_t at = t * columns + u;
         const double by_blank = blanks[at] + after[at + columns];
@@ -166,7 +166,7 @@ struct Rnnt {
 
     std::fill_n(share, columns, 0.0);
     share[0] = 1;
-    for (size_t t = 0; t < frames; ++t) {
+    for (size_t t = 0; t < frames && !x.cancelled(); ++t) {
       for (size_t u = 0; u <= labels; ++u) {
         const size_t at = t * columns + u;
         const double g = share[u], total = blanks[at] + says[at];
