@@ -2,15 +2,14 @@
 // The counter `allocations` is what operator new was asked for in a call.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "bench/request/allocations.h"
 #include "core/executor.h"
 #include "lossd/v1/loss_service.pb.h"
-#include "proto/wire/byte_buffer.h"
 #include "server/handlers/handlers.h"
+#include "tests/support/local_call.h"
 
 namespace lossd::server {
 namespace {
@@ -49,34 +48,15 @@ v1::GradientRequest MakeClassification() {
   return request;
 }
 
-// A call that arrived by no network.
-class LocalCall final : public UnaryCall {
- public:
-  explicit LocalCall(const grpc::ByteBuffer& request) : received_(request) {}
-  std::span<const Segment> request() const override { return received_.segments(); }
-  size_t request_bytes() const override { return received_.size_bytes(); }
-  const Cancellation& cancellation() const override { return cancellation_; }
-  bool Settle(size_t) override { return true; }
-  void Finish(const grpc::Status& status, grpc::ByteBuffer response) override {
-    if (!status.ok()) std::abort();  // the scenarios are sound
-    benchmark::DoNotOptimize(response);
-  }
-
- private:
-  wire::ReceivedBytes received_;
-  Cancellation cancellation_;
-};
-
 void Handle(benchmark::State& state, const Scenario& scenario) {
   Executor executor(1);
   HandlerContext context{executor, [](const Problem&, const Plan&) {}};
-  const grpc::Slice slice(scenario.request.SerializeAsString());
-  const grpc::ByteBuffer buffer(&slice, 1);
-  LocalCall call(buffer);
+  testing::LocalCall call(scenario.request.SerializeAsString());
   const size_t before = bench::Allocations();
   for (auto _ : state) {
     scenario.gradient ? Gradient(context, call) : Evaluate(context, call);
   }
+  if (!call.status().ok()) state.SkipWithError(call.status().error_message().c_str());
   state.counters["allocations"] =
       static_cast<double>(bench::Allocations() - before) / static_cast<double>(state.iterations());
 }

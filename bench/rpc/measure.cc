@@ -13,6 +13,7 @@
 #include "bench/rpc/closed_loop.h"
 #include "bench/rpc/counters.h"
 #include "bench/rpc/in_process.h"
+#include "bench/rpc/stream_loop.h"
 #include "grpc/health/v1/health.pb.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/byte_buffer.h"
@@ -46,7 +47,7 @@ Labels LabelsOf(const Scenario& scenario, const std::string& server) {
   return {{"scenario", scenario.name()},
           {"server", server},
           {"method", scenario.gradient ? "Gradient" : "Evaluate"},
-          {"mode", "unary"},
+          {"mode", scenario.stream ? "stream" : "unary"},
           {"loss", scenario.loss},
           {"payload_bytes", absl::StrCat(scenario.payload_bytes())},
           {"in_flight", absl::StrCat(scenario.in_flight)},
@@ -89,6 +90,8 @@ class KernelLoop {
   Executor executor_{1};
   std::list<InProcess> problems_;
 };
+
+bool Serves(const NamedCommand& server, const Scenario& scenario) { return !scenario.stream || server.name == "lossd"; }
 
 // The answer of the server must be that of the evaluation alone.
 void CheckValue(const std::string& name, const grpc::ByteBuffer& answer, double expected) {
@@ -133,9 +136,10 @@ void MeasureCalls(const Scenario& scenario, Fleet& fleet, Pace pace, Results& re
   Series alone;
   for (int round = -1; round < pace.rounds; ++round) {  // round -1 warms up
     for (size_t i = 0; i < servers.size(); ++i) {
+      if (!Serves(servers[i], scenario)) continue;
       const Process& server = fleet.At(i, scenario.wire);
       const double before = server.cpu_seconds();
-      const Measured got = Run(channels[i], load);
+      const Measured got = scenario.stream ? RunStream(channels[i], load) : Run(channels[i], load);
       const double cpu = server.cpu_seconds() - before;
       if (round >= 0) AddRound(got, cpu, series[i]);
       if (round < 0 && servers[i].name != kNoop) CheckValue(servers[i].name, got.last_answer, expected);
@@ -144,7 +148,7 @@ void MeasureCalls(const Scenario& scenario, Fleet& fleet, Pace pace, Results& re
     if (round >= 0) alone["cpu_us_per_call"].push_back(cpu * kMicro);
   }
   for (size_t i = 0; i < servers.size(); ++i) {
-    results.Add("calls", LabelsOf(scenario, servers[i].name), series[i]);
+    if (Serves(servers[i], scenario)) results.Add("calls", LabelsOf(scenario, servers[i].name), series[i]);
   }
   results.Add("kernels", LabelsOf(scenario, "in process"), alone);
 }

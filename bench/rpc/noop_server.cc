@@ -22,6 +22,7 @@ void Answer(lossd::server::UnaryCall& call, size_t bytes) {
 lossd::server::Method MakeMethod(const char* name, lossd::server::UnaryHandler handler) {
   return {.name = name,
           .handler = std::move(handler),
+          .requests = nullptr,
           .stream = nullptr,
           .unimplemented = "",
           .max_request_bytes = std::numeric_limits<int32_t>::max()};

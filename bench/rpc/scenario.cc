@@ -31,11 +31,12 @@ std::string Scenario::name() const {
                            : bytes < (1 << 19) ? absl::StrCat((bytes + (1 << 9)) >> 10, " KiB")
                                                : absl::StrCat((bytes + (1 << 19)) >> 20, " MiB");
   return absl::StrCat(gradient ? "gradient of " : "", size, loss == std::string("mse") ? "" : absl::StrCat(" ", loss),
-                      ", ", in_flight, " in flight", wire == Wire::kUnix ? ", unix socket" : "");
+                      ", ", in_flight, " in flight", stream ? ", one stream" : "",
+                      wire == Wire::kUnix ? ", unix socket" : "");
 }
 
 std::string Scenario::method() const {
-  return gradient ? "/lossd.v1.LossService/Gradient" : "/lossd.v1.LossService/Evaluate";
+  return absl::StrCat("/lossd.v1.LossService/", gradient ? "Gradient" : "Evaluate", stream ? "Stream" : "");
 }
 
 std::string Scenario::Request() const {
@@ -54,7 +55,9 @@ std::vector<Scenario> QuickScenarios() {
   return {
       {false, "mse", 32, 1},
       {false, "mse", 32, 32},
+      {false, "mse", 32, 32, Wire::kTcp, /*stream=*/true},
       {true, "mse", 32, 32},
+      {true, "mse", 32, 32, Wire::kTcp, /*stream=*/true},
       {false, "mse", 32, 256},
       {false, "mse", 32, 32, Wire::kUnix},
       {false, "mse", MiB(2), 8},
@@ -74,6 +77,7 @@ std::vector<Scenario> AllScenarios() {
     const bool known = std::any_of(all.begin(), all.end(), [&](const auto& s) { return s.name() == scenario.name(); });
     if (!known && scenario.payload_bytes() * scenario.in_flight <= kMostBytesInFlight) all.push_back(scenario);
   };
+  for (const int in_flight : {1, 8, 64, 256}) add({false, "mse", 32, in_flight, Wire::kTcp, /*stream=*/true});
   for (const Wire wire : {Wire::kTcp, Wire::kUnix}) {
     for (const bool gradient : {false, true}) {
       for (const size_t elements : {size_t{32}, size_t{1024}, size_t{32 << 10}, MiB(2), MiB(16), MiB(64)}) {

@@ -14,6 +14,7 @@ struct Scenario {
   size_t elements;  // of y_pred and y_true each, float32
   int in_flight;
   Wire wire = Wire::kTcp;
+  bool stream = false;  // all requests over one call; lossd alone serves that
 
   std::string name() const;  // "gradient of 2 MiB, 8 in flight"
   std::string method() const;

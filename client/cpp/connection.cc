@@ -1,6 +1,5 @@
 #include "client/cpp/connection.h"
 
-#include <atomic>
 #include <climits>
 #include <cstdint>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "client/cpp/borrowed_slices.h"
 #include "client/cpp/status.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -37,9 +37,13 @@ constexpr int kInitialReconnectBackoffMs = 100;
 constexpr int kMaxReconnectBackoffMs = 2000;
 
 std::string ServiceConfig(const RetryOptions& retry) {
+  // Streams are not tried again: gRPC would keep all of their messages for that.
   return absl::StrFormat(
       R"({"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": %d, "initialBackoff": "%.9fs", )"
-      R"("maxBackoff": "%.9fs", "backoffMultiplier": %g, "retryableStatusCodes": ["UNAVAILABLE"]}}]})",
+      R"("maxBackoff": "%.9fs", "backoffMultiplier": %g, "retryableStatusCodes": ["UNAVAILABLE"]}}, )"
+      R"({"name": [{"service": "lossd.v1.LossService", "method": "EvaluateStream"}, )"
+      R"({"service": "lossd.v1.LossService", "method": "GradientStream"}, )"
+      R"({"service": "lossd.v1.LossService", "method": "EvaluateBatch"}]}]})",
       retry.max_attempts, absl::ToDoubleSeconds(retry.initial_backoff), absl::ToDoubleSeconds(retry.max_backoff),
       retry.backoff_multiplier);
 }
@@ -66,24 +70,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   }
   return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
 }
-
-// Slices of memory that somebody else owns, and how many of them gRPC still holds.
-class BorrowedSlices {
- public:
-  grpc::Slice Make(Segment segment) {
-    outstanding_.fetch_add(1, std::memory_order_relaxed);
-    return grpc::Slice(const_cast<std::byte*>(segment.data), segment.size, &BorrowedSlices::Release, this);
-  }
-
-  bool all_released() const { return outstanding_.load(std::memory_order_acquire) == 0; }
-
- private:
-  static void Release(void* self) {
-    static_cast<BorrowedSlices*>(self)->outstanding_.fetch_sub(1, std::memory_order_release);
-  }
-
-  std::atomic<int64_t> outstanding_ = 0;
-};
 
 // The completion queue of one call, drained and shut down at the end.
 class CallQueue {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -40,11 +41,23 @@ struct Block {
   double* scratch = nullptr;  // FormKernels::scratch doubles
 };
 
+// The threads that a kernel may share its work with, and whether anybody still waits for it. Thread-safe.
+class Crew {
+ public:
+  virtual ~Crew() = default;
+  // Calls work(tile) once for each tile in [0, num_tiles), in any order, on any threads; returns when all have
+  // returned. Once cancelled, tiles that have not begun are left out.
+  virtual void ForEachTile(size_t num_tiles, const std::function<void(size_t)>& work) const = 0;
+  // A kernel that sees this may return at once: what it writes is not looked at.
+  virtual bool cancelled() const = 0;
+};
+
 // What a call sets: parameters in contract order, the subgradient of max(z, 0) at z = 0, clip edges.
 struct KernelCall {
   std::span<const double> params;
   double kink = 0;
   double clip_low = 0, clip_high = 1;  // edges of ClipPolicy::kKeras, rounded to the dtype that Keras computes in
+  const Crew* crew = nullptr;          // null: this thread alone, to the end
 };
 
 // Writes unweighted, unreduced values and slopes. Cannot fail; NaN in an item gives NaN out for that item alone.

@@ -20,8 +20,9 @@ namespace HWY_NAMESPACE {
 // One item, or for a batch loss all of them. Inputs by their index in the contract.
 class Item {
  public:
-  Item(const Block<double>& block, const Form& form, const Input* inputs, size_t num_inputs, size_t at)
-      : form_(form), dims_(*block.dims), upstream_(block.upstream), scratch_(block.scratch) {
+  Item(const KernelCall& call, const Block<double>& block, const Form& form, const Input* inputs, size_t num_inputs,
+       size_t at)
+      : form_(form), dims_(*block.dims), upstream_(block.upstream), scratch_(block.scratch), crew_(call.crew) {
     for (size_t i = 0; i < num_inputs; ++i) {
       const bool shared = !inputs[i].shape.starts_with("...");
       const size_t offset = shared ? 0 : at * block.widths[i];
@@ -47,6 +48,17 @@ class Item {
   const double* upstream() const { return upstream_; }  // batch losses: [N], where any slope is wanted
   double* extra() const { return extra_; }
   double* scratch() const { return scratch_; }  // L::Scratch(dims, width) doubles, undefined
+  // Work that takes long looks now and then, and returns whatever it has.
+  bool cancelled() const { return crew_ != nullptr && crew_->cancelled(); }
+  // Crew::ForEachTile, or here one after the other. What a tile writes may not depend on another.
+  template <class Fn>
+  void ForEachTile(size_t num_tiles, const Fn& work) const {
+    if (crew_ != nullptr) {
+      crew_->ForEachTile(num_tiles, work);
+    } else {
+      for (size_t tile = 0; tile < num_tiles; ++tile) work(tile);
+    }
+  }
   bool wants_slopes() const {
     return std::any_of(slope_.begin(), slope_.end(), [](const double* s) { return s != nullptr; });
   }
@@ -63,6 +75,7 @@ class Item {
   double* extra_;
   const double* upstream_;
   double* scratch_;
+  const Crew* crew_;
 };
 
 // False where a number is NaN or outside a closed end of its domain.
@@ -86,7 +99,7 @@ struct Items {
     constexpr bool kWhole = kContract.family == Family::kBatch;
     const L loss = Bind<L>(call);
     for (size_t at = 0; at < (kWhole ? 1 : block.items); ++at) {
-      const Item item(block, kForm, kContract.inputs.begin(), kInputs, at);
+      const Item item(call, block, kForm, kContract.inputs.begin(), kInputs, at);
       bool sound = true;
       if constexpr (!kContract.checks_nan_itself) {
         for (size_t i = 0; i < kInputs; ++i) {

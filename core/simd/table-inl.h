@@ -15,12 +15,20 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
+// A loss with a loop of its own, a template like Items.
+template <class L>
+concept HasLoop = requires {
+  &L::template Loop<L, Form{}>::template Run<double>;
+};
+
 template <class L>
 constexpr Loss EntryOf() {
   if constexpr (L::kContract.family == Family::kElementwise) {
     return Entry<Elementwise, L>();
   } else if constexpr (Native<L>) {
     return Entry<NativeRows, L>();
+  } else if constexpr (HasLoop<L>) {
+    return Entry<L::template Loop, L>();
   } else {
     return Entry<Items, L>();
   }

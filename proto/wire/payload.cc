@@ -62,9 +62,8 @@ size_t VarintSize(uint64_t value) { return CodedOutputStream::VarintSize64(value
 
 class Decoder {
  public:
-  Decoder(std::span<const Segment> bytes, absl::InlinedVector<Segments, 4>* payloads) : cursor_(bytes), payloads_(payloads) {
-    skeleton_.reserve(kUsualGrowth);
-  }
+  Decoder(std::span<const Segment> bytes, std::string* skeleton, absl::InlinedVector<Segments, 4>* payloads)
+      : cursor_(bytes), skeleton_(*skeleton), payloads_(payloads) {}
 
   // False for malformed bytes.
   bool Run(const TensorFields& fields) {
@@ -74,8 +73,6 @@ class Decoder {
     }
     return Message(fields, 0, CodedInputStream::GetDefaultRecursionLimit());
   }
-
-  const std::string& skeleton() const { return skeleton_; }
 
  private:
   // The message that ends where `stop` bytes are left. `depth` messages may still be nested in it.
@@ -135,7 +132,7 @@ class Decoder {
   static constexpr size_t kNoHandle = SIZE_MAX;
 
   Cursor cursor_;
-  std::string skeleton_;
+  std::string& skeleton_;
   absl::InlinedVector<Segments, 4>* payloads_;
 };
 
@@ -249,6 +246,10 @@ class Encoder {
   Pieces pieces_;
 };
 
+absl::Status NotWellFormed(const std::string& type) {
+  return absl::InvalidArgumentError(absl::StrCat("not a well-formed ", type, " in protobuf's wire format"));
+}
+
 // A map with two entries has the same bytes each time.
 std::string SerializeInFixedOrder(const google::protobuf::Message& message) {
   std::string bytes(message.ByteSizeLong(), '\0');
@@ -282,22 +283,32 @@ const Segments* Payloads::Find(const v1::Tensor& tensor) const {
   return handle < payloads_.size() ? &payloads_[handle] : nullptr;
 }
 
-absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
-                    size_t max_skeleton_bytes) {
+absl::Status TakeApart(std::span<const Segment> bytes, const google::protobuf::Descriptor* type, std::string* skeleton,
+                       Payloads* payloads, size_t max_skeleton_bytes) {
+  skeleton->clear();
   payloads->payloads_.clear();
-  Decoder decoder(bytes, &payloads->payloads_);
-  const std::string& parsed = decoder.skeleton();
-  const bool sound = decoder.Run(TensorFields::Of(skeleton->GetDescriptor())) && parsed.size() <= kMaxMessageBytes;
-  if (sound && parsed.size() > max_skeleton_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(skeleton->GetTypeName(), " with ", parsed.size(),
+  const bool sound = Decoder(bytes, skeleton, &payloads->payloads_).Run(TensorFields::Of(type)) &&
+                     skeleton->size() <= kMaxMessageBytes;
+  if (!sound) return NotWellFormed(type->full_name());
+  if (skeleton->size() > max_skeleton_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(type->full_name(), " with ", skeleton->size(),
                                                    " bytes beside the raw bytes of its tensors; expected at most ",
                                                    max_skeleton_bytes, ": send large tensors as `raw`"));
   }
-  if (!sound || !skeleton->ParseFromArray(parsed.data(), static_cast<int>(parsed.size()))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("not a well-formed ", skeleton->GetTypeName(), " in protobuf's wire format"));
-  }
   return absl::OkStatus();
+}
+
+absl::Status Parse(std::string_view skeleton, google::protobuf::Message* message) {
+  return message->ParseFromArray(skeleton.data(), static_cast<int>(skeleton.size()))
+             ? absl::OkStatus()
+             : NotWellFormed(message->GetTypeName());
+}
+
+absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
+                    size_t max_skeleton_bytes) {
+  std::string parsed;
+  absl::Status status = TakeApart(bytes, skeleton->GetDescriptor(), &parsed, payloads, max_skeleton_bytes);
+  return status.ok() ? Parse(parsed, skeleton) : status;
 }
 
 Pieces Encode(const google::protobuf::Message& skeleton, const Payloads& payloads) {

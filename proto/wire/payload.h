@@ -17,6 +17,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "absl/container/inlined_vector.h"
@@ -32,7 +33,14 @@ inline constexpr size_t kInlineBytes = 2048;
 
 class Payloads;
 
-// Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`.
+// Takes the message in `bytes` apart, as Decode does, and leaves its skeleton as bytes: those of a message of type
+// `type`, for Parse. Two messages that differ in nothing but payloads of tensors have the same bytes there. What both
+// held is dropped.
+absl::Status TakeApart(std::span<const Segment> bytes, const google::protobuf::Descriptor* type, std::string* skeleton,
+                       Payloads* payloads, size_t max_skeleton_bytes = std::numeric_limits<int32_t>::max());
+absl::Status Parse(std::string_view skeleton, google::protobuf::Message* message);
+
+// Both of it. Takes the message in `bytes` apart; what `payloads` held is dropped. The payloads point into `bytes`.
 // INVALID_ARGUMENT for a message that is malformed, and for one whose skeleton takes more than `max_skeleton_bytes` on
 // the wire (protobuf may make 28 bytes of memory of one on the wire); `skeleton` is then undefined. Any message type
 // that holds lossd.v1.Tensor somewhere (or nowhere).
@@ -51,7 +59,8 @@ class Payloads {
   const Segments& operator[](size_t handle) const { return payloads_[handle]; }
 
  private:
-  friend absl::Status Decode(std::span<const Segment>, google::protobuf::Message*, Payloads*, size_t);
+  friend absl::Status TakeApart(std::span<const Segment>, const google::protobuf::Descriptor*, std::string*, Payloads*,
+                                size_t);
 
   absl::InlinedVector<Segments, 4> payloads_;  // room for a usual request
 };

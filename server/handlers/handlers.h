@@ -22,6 +22,10 @@ struct HandlerContext {
 // (scripts/bench kernels), which a hand-over with its wake-up is expected to cost too. That cost has not been measured.
 inline constexpr size_t kInlineRequestBytes = 32 << 10;
 
+// Requests of one stream that are in flight: enough to hide a round trip in a data centre (50 us) behind small requests
+// (1 us of wire each); large ones are bounded by the memory budget before.
+inline constexpr size_t kStreamedInFlight = 64;
+
 void Evaluate(HandlerContext& context, UnaryCall& call);
 void Gradient(HandlerContext& context, UnaryCall& call);
 void ListLosses(UnaryCall& call);

@@ -78,7 +78,11 @@ void BitsAreTheSame(const Contract& contract, const Form& form, DType dtype, con
 
 // Items of about `width` elements, so many that there are several shards; rows of a batch are quadratic.
 Extent LargeExtent(const Contract& contract, size_t width) {
-  if (contract.family == Family::kBatch) return ExtentOf(contract, 40, 8);
+  if (contract.family == Family::kBatch) {
+    Extent extent = ExtentOf(contract, width, 8);
+    if (width > 100) extent.sizes['D'] = 50;  // work for several threads, and a ragged end of every tile
+    return extent;
+  }
   Extent extent = ExtentOf(contract, 1, width);
   const size_t elements = ElementCount(ShapeOf(contract, contract.inputs[0], extent)).value();
   extent.items = {static_cast<int64_t>(kElements / elements + 1)};
@@ -93,6 +97,7 @@ TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
     std::vector<size_t> widths = {40};
     // Rows with vector code of their own: shorter than a vector, and wider than a block, in time linear in the width.
     if (rows && loss.forms[0].f32 != nullptr) widths.insert(widths.end(), {3, 5000});
+    if (contract.family == Family::kBatch) widths.push_back(301);
     for (const Form& form : contract.forms) {
       for (const DType dtype : {DType::kF32, DType::kF64}) {
         for (const size_t width : widths) BitsAreTheSame(contract, form, dtype, LargeExtent(contract, width));

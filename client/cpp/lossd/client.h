@@ -103,6 +103,10 @@ struct GradientResult : EvaluateResult {
   std::optional<Tensor> hessian_diagonal;   // where asked for, with respect to the first input
 };
 
+template <class Result>
+class LossStream;
+struct StreamOptions;
+
 // One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be
 // destroyed or assigned to.
 class Client {
@@ -119,6 +123,11 @@ class Client {
   // Writes the gradient with respect to y_pred to `gradient`, which must have its size; that of the result stays empty.
   // On an error `gradient` may be written in part.
   [[nodiscard]] absl::StatusOr<GradientResult> GradientInto(const LossCall& call, std::span<std::byte> gradient) const;
+
+  // Many calls over one stream: lossd/stream.h. INVALID_ARGUMENT for options outside their range; whether the server
+  // can be reached shows in what follows.
+  [[nodiscard]] absl::StatusOr<LossStream<EvaluateResult>> OpenEvaluateStream(const StreamOptions& options) const;
+  [[nodiscard]] absl::StatusOr<LossStream<GradientResult>> OpenGradientStream(const StreamOptions& options) const;
 
   // The catalogue, as the messages of lossd/v1/catalogue.pb.h: include it to use them.
   [[nodiscard]] absl::StatusOr<v1::ListLossesResponse> ListLosses() const;

@@ -71,16 +71,17 @@ struct AlphaIou {
   };
   double alpha, kind, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Term base = OneMinusPowerOfIou(boxes, alpha);
-      if (kind == kGiou) return base + Power(boxes.Uncovered(), alpha);
-      if (kind == kDiou) return base + Power(boxes.distance, alpha);
-      if (kind != kCiou) return base;
-      const Term v = boxes.Aspect();
-      const double a = v.v == 0 ? 0 : v.v / (boxes.gap.v + v.v);
-      return base + Power(boxes.distance, alpha) + Power(a * v, alpha);
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Term base = OneMinusPowerOfIou(boxes, alpha);
+    if (kind == kGiou) return base + Power(boxes.Uncovered(), alpha);
+    if (kind == kDiou) return base + Power(boxes.Distance(), alpha);
+    if (kind != kCiou) return base;
+    const Term v = boxes.Aspect();
+    const Real a = Select(v.v > 0, v.v / (boxes.gap.v + v.v), 0);
+    return base + Power(boxes.Distance(), alpha) + Power(a * v, alpha);
   }
 
  private:

@@ -18,10 +18,6 @@
 #endif
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cmath>
-#include <cstdint>
 #include <limits>
 #include <string_view>
 
@@ -32,55 +28,143 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// A number and its derivatives with respect to x1, y1, x2, y2 of the predicted box.
-struct Term {
-  double v = 0;
-  std::array<double, 4> d = {};
+// A coordinate of several boxes, one in each lane of a vector, and what is computed from it.
+using Mask = hn::Mask<Tag<double>>;
+struct Real {
+  using V = hn::Vec<Tag<double>>;
+  HWY_INLINE Real() : v(hn::Zero(Tag<double>())) {}
+  HWY_INLINE Real(double x) : v(hn::Set(Tag<double>(), x)) {}  // NOLINT: a constant
+  HWY_INLINE explicit Real(V x) : v(x) {}
+  V v;
 };
+HWY_INLINE Real operator+(Real a, Real b) { return Real(hn::Add(a.v, b.v)); }
+HWY_INLINE Real operator-(Real a, Real b) { return Real(hn::Sub(a.v, b.v)); }
+HWY_INLINE Real operator-(Real a) { return Real(hn::Neg(a.v)); }
+HWY_INLINE Real operator*(Real a, Real b) { return Real(hn::Mul(a.v, b.v)); }
+HWY_INLINE Real operator/(Real a, Real b) { return Real(hn::Div(a.v, b.v)); }
+HWY_INLINE Mask operator<(Real a, Real b) { return hn::Lt(a.v, b.v); }
+HWY_INLINE Mask operator>(Real a, Real b) { return hn::Gt(a.v, b.v); }
+HWY_INLINE Mask operator<=(Real a, Real b) { return hn::Le(a.v, b.v); }
+HWY_INLINE Mask operator==(Real a, Real b) { return hn::Eq(a.v, b.v); }
+HWY_INLINE Mask Both(Mask a, Mask b) { return hn::And(a, b); }
+HWY_INLINE Mask Either(Mask a, Mask b) { return hn::Or(a, b); }
+HWY_INLINE Real Select(Mask m, Real yes, Real no) { return Real(hn::IfThenElse(m, yes.v, no.v)); }
+HWY_INLINE Real Min(Real a, Real b) { return Real(hn::Min(a.v, b.v)); }
+HWY_INLINE Real Max(Real a, Real b) { return Real(hn::Max(a.v, b.v)); }
+HWY_INLINE Real Abs(Real a) { return Real(hn::Abs(a.v)); }
+HWY_INLINE Real Exp(Real a) { return Real(hn::Exp(Tag<double>(), a.v)); }
+HWY_INLINE Real Expm1(Real a) { return Real(hn::Expm1(Tag<double>(), a.v)); }
+HWY_INLINE Real Log(Real a) { return Real(hn::Log(Tag<double>(), a.v)); }
+HWY_INLINE Real Log1p(Real a) { return Real(hn::Log1p(Tag<double>(), a.v)); }
+
+// A number and its derivatives with respect to the coordinates kFirst, kFirst + kStep, ... of x1, y1, x2, y2 of the
+// predicted box.
+template <size_t kFirst, size_t kStep>
+struct Dual {
+  static constexpr size_t kCount = 4 / kStep;
+  HWY_INLINE Dual() {}
+  HWY_INLINE explicit Dual(Real value) : v(value) {}
+  Real v;
+  Real d[kCount];
+};
+using Term = Dual<0, 1>;
+template <size_t kAxis>
+using Along = Dual<kAxis, 2>;  // of x1 and x2, or of y1 and y2, alone
+
+template <size_t kAxis>
+HWY_INLINE Along<kAxis> MakeAlong(Real v, Real lo, Real hi) {
+  Along<kAxis> a(v);
+  a.d[0] = lo;
+  a.d[1] = hi;
+  return a;
+}
+template <size_t F>
+HWY_INLINE Term Whole(const Along<F>& a) {
+  Term t(a.v);
+  for (size_t k = 0; k < 2; ++k) t.d[F + 2 * k] = a.d[k];
+  return t;
+}
+
 // f(x) from its value and its derivative at x.
-HWY_INLINE Term Chain(double value, double slope, const Term& x) {
-  Term y{value, {}};
-  for (size_t k = 0; k < 4; ++k) y.d[k] = slope * x.d[k];
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Chain(Real value, Real slope, const Dual<F, S>& x) {
+  Dual<F, S> y(value);
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = slope * x.d[k];
   return y;
 }
-HWY_INLINE Term operator+(const Term& a, const Term& b) {
-  Term y{a.v + b.v, {}};
-  for (size_t k = 0; k < 4; ++k) y.d[k] = a.d[k] + b.d[k];
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Select(Mask m, const Dual<F, S>& yes, const Dual<F, S>& no) {
+  Dual<F, S> y(Select(m, yes.v, no.v));
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = Select(m, yes.d[k], no.d[k]);
   return y;
 }
-HWY_INLINE Term operator*(double a, const Term& b) { return Chain(a * b.v, a, b); }
-HWY_INLINE Term operator-(const Term& a) { return -1.0 * a; }
-HWY_INLINE Term operator-(const Term& a, const Term& b) { return a + -b; }
-HWY_INLINE Term operator*(const Term& a, const Term& b) {
-  Term y{a.v * b.v, {}};
-  for (size_t k = 0; k < 4; ++k) y.d[k] = a.d[k] * b.v + a.v * b.d[k];
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator+(const Dual<F, S>& a, const Dual<F, S>& b) {
+  Dual<F, S> y(a.v + b.v);
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = a.d[k] + b.d[k];
+  return y;
+}
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator*(Real a, const Dual<F, S>& b) {
+  return Chain(a * b.v, a, b);
+}
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator-(const Dual<F, S>& a) {
+  Dual<F, S> y(-a.v);
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = -a.d[k];
+  return y;
+}
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator-(const Dual<F, S>& a, const Dual<F, S>& b) {
+  return a + -b;
+}
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator*(const Dual<F, S>& a, const Dual<F, S>& b) {
+  Dual<F, S> y(a.v * b.v);
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = a.d[k] * b.v + a.v * b.d[k];
   return y;
 }
 // a / b; 0 with no slope where b is 0.
-HWY_INLINE Term operator/(const Term& a, const Term& b) {
-  if (b.v == 0) return {};
-  Term y{a.v / b.v, {}};
-  for (size_t k = 0; k < 4; ++k) y.d[k] = (a.d[k] - y.v * b.d[k]) / b.v;
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> operator/(const Dual<F, S>& a, const Dual<F, S>& b) {
+  const Mask nothing = b.v == Real(0);
+  Dual<F, S> y(Select(nothing, 0, a.v / b.v));
+  for (size_t k = 0; k < y.kCount; ++k) y.d[k] = Select(nothing, 0, (a.d[k] - y.v * b.d[k]) / b.v);
   return y;
 }
-HWY_INLINE Term Square(const Term& a) { return Chain(a.v * a.v, 2 * a.v, a); }
-// |a|, slope 0 at 0.
-HWY_INLINE Term Absolute(const Term& a) { return Chain(std::abs(a.v), (a.v > 0) - (a.v < 0), a); }
+// Of one axis and the other.
+HWY_INLINE Term operator+(const Along<0>& x, const Along<1>& y) {
+  Term t(x.v + y.v);
+  for (size_t k = 0; k < 2; ++k) t.d[2 * k] = x.d[k], t.d[2 * k + 1] = y.d[k];
+  return t;
+}
+HWY_INLINE Term operator*(const Along<0>& x, const Along<1>& y) {
+  Term t(x.v * y.v);
+  for (size_t k = 0; k < 2; ++k) t.d[2 * k] = x.d[k] * y.v, t.d[2 * k + 1] = x.v * y.d[k];
+  return t;
+}
 
-HWY_INLINE double ExpScalar(double x) {
-  return Scalar(x, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); });
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Square(const Dual<F, S>& a) {
+  return Chain(a.v * a.v, 2.0 * a.v, a);
+}
+// |a|, slope 0 at 0.
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Absolute(const Dual<F, S>& a) {
+  return Chain(Abs(a.v), Select(a.v > 0, 1, Select(a.v < 0, -1, 0)), a);
 }
 // 1 - exp(-a), a >= 0.
-HWY_INLINE Term Saturate(const Term& a) {
-  const double e = Scalar(-a.v, [](auto d, auto v) HWY_ATTR { return hn::Expm1(d, v); });
-  return Chain(-e, 1 + e, a);
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Saturate(const Dual<F, S>& a) {
+  const Real e = Expm1(-a.v);
+  return Chain(-e, 1.0 + e, a);
 }
 // a^power for a >= 0 and power > 0; no slope at a = 0 unless power is 1.
-HWY_INLINE Term Power(const Term& a, double power) {
+template <size_t F, size_t S>
+HWY_INLINE Dual<F, S> Power(const Dual<F, S>& a, double power) {
   if (power == 1) return a;
-  if (a.v <= 0) return {};
-  const double y = ExpScalar(power * LogScalar(a.v));
-  return Chain(y, power * y / a.v, a);
+  const Real y = Exp(power * Log(a.v));
+  return Select(a.v > 0, Chain(y, power * y / a.v, a), Dual<F, S>());
 }
 
 // Share of a new mean in the running mean of the wiou losses.
@@ -110,191 +194,234 @@ inline constexpr Tolerance kBoxTolerance = {16, 64, true};
 inline constexpr std::string_view kBoxToleranceNote =
     "F64: the parts of a slope may cancel; its bound is in units of the largest slope of the item.";
 
-// Corners x1, y1, x2, y2 of four numbers, each times scale.
-HWY_INLINE std::array<double, 4> Corners(const double* box, int format, double scale) {
-  const double a = box[0] * scale, b = box[1] * scale, c = box[2] * scale, d = box[3] * scale;
+// Corners x1, y1, x2, y2, or what else the four numbers of boxes are.
+struct Numbers {
+  HWY_INLINE Numbers() {}
+  HWY_INLINE Numbers(Real a, Real b, Real c, Real d) : x{a, b, c, d} {}
+  HWY_INLINE Real& operator[](size_t k) { return x[k]; }
+  HWY_INLINE const Real& operator[](size_t k) const { return x[k]; }
+  Real x[4];
+};
+
+// Corners of four numbers, each times scale.
+HWY_INLINE Numbers Corners(const Numbers& box, int format, Real scale) {
+  const Real a = box[0] * scale, b = box[1] * scale, c = box[2] * scale, d = box[3] * scale;
   switch (format) {
     case kXywh:
-      return {a, b, a + c, b + d};
+      return Numbers(a, b, a + c, b + d);
     case kCxcywh:
-      return {a - c / 2, b - d / 2, a + c / 2, b + d / 2};
+      return Numbers(a - c * .5, b - d * .5, a + c * .5, b + d * .5);
     case kYxyx:
-      return {b, a, d, c};
+      return Numbers(b, a, d, c);
     default:
-      return {a, b, c, d};
+      return Numbers(a, b, c, d);
   }
 }
 // The transpose: from the slope for the corners to that for the four numbers.
-HWY_INLINE void StoreSlope(const std::array<double, 4>& d, int format, double scale, double* slope) {
-  std::array<double, 4> out = d;
-  if (format == kXywh) out = {d[0] + d[2], d[1] + d[3], d[2], d[3]};
-  if (format == kCxcywh) out = {d[0] + d[2], d[1] + d[3], (d[2] - d[0]) / 2, (d[3] - d[1]) / 2};
-  if (format == kYxyx) out = {d[1], d[0], d[3], d[2]};
-  for (size_t k = 0; k < 4; ++k) slope[k] = out[k] * scale;
+HWY_INLINE Numbers FromCorners(const Real* d, int format, Real scale) {
+  Numbers out(d[0], d[1], d[2], d[3]);
+  if (format == kXywh) out = Numbers(d[0] + d[2], d[1] + d[3], d[2], d[3]);
+  if (format == kCxcywh) out = Numbers(d[0] + d[2], d[1] + d[3], (d[2] - d[0]) * .5, (d[3] - d[1]) * .5);
+  if (format == kYxyx) out = Numbers(d[1], d[0], d[3], d[2]);
+  for (size_t k = 0; k < 4; ++k) out[k] = out[k] * scale;
+  return out;
 }
 
-// Two boxes along one axis.
+// Two boxes along one axis: 0 for x, 1 for y.
+template <size_t kAxis>
 struct Span {
-  // axis: 0 for x, 1 for y.
-  HWY_INLINE Span(const std::array<double, 4>& p, const std::array<double, 4>& t, size_t axis) {
-    const size_t lo = axis, hi = axis + 2;
-    const double hi_inside = Less(p[hi], t[hi]), lo_inside = Less(t[lo], p[lo]);
-    const double top = std::min(p[hi], t[hi]), bottom = std::max(p[lo], t[lo]);
-    const auto with = [&](double v, double at_lo, double at_hi) {
-      Term term{v, {}};
-      term.d[lo] = at_lo;
-      term.d[hi] = at_hi;
-      return term;
-    };
-    pred = p[hi] > p[lo] ? with(p[hi] - p[lo], -1, 1) : Term{};
-    truth = std::max(0.0, t[hi] - t[lo]);
-    proper = pred.v > 0 && truth > 0;
+  HWY_INLINE Span(const Numbers& p, const Numbers& t) {
+    const Real p_lo = p[kAxis], p_hi = p[kAxis + 2], t_lo = t[kAxis], t_hi = t[kAxis + 2];
+    const Real hi_inside = Less(p_hi, t_hi), lo_inside = Less(t_lo, p_lo);
+    const Real top = Min(p_hi, t_hi), bottom = Max(p_lo, t_lo);
+    const auto with = [](Real v, Real lo, Real hi) HWY_ATTR { return MakeAlong<kAxis>(v, lo, hi); };
+    const Along<kAxis> none;
+    pred = Select(p_hi > p_lo, with(p_hi - p_lo, -1, 1), none);
+    truth = Max(0, t_hi - t_lo);
+    proper = Both(pred.v > 0, truth > 0);
     overlap = with(top - bottom, -lo_inside, hi_inside);
-    pred_rest = with((p[hi] - top) + (bottom - p[lo]), lo_inside - 1, 1 - hi_inside);
-    truth_rest = with((t[hi] - top) + (bottom - t[lo]), lo_inside, -hi_inside);
-    around = with(std::max(p[hi], t[hi]) - std::min(p[lo], t[lo]), lo_inside - 1, 1 - hi_inside);
-    if (around.v <= 0) around = {};
-    offset = with(p[lo] - t[lo], 1, 0);
-    shift = with(((p[lo] - t[lo]) + (p[hi] - t[hi])) / 2, .5, .5);
-    growth = proper ? with((p[hi] - t[hi]) - (p[lo] - t[lo]), -1, 1) : pred;
-    if (!proper) growth.v -= truth;
+    pred_rest = with((p_hi - top) + (bottom - p_lo), lo_inside - 1, 1.0 - hi_inside);
+    truth_rest = with((t_hi - top) + (bottom - t_lo), lo_inside, -hi_inside);
+    const Real extent = Max(p_hi, t_hi) - Min(p_lo, t_lo);
+    around = Select(extent > 0, with(extent, lo_inside - 1, 1.0 - hi_inside), none);
+    offset = with(p_lo - t_lo, 1, 0);
+    shift = with(((p_lo - t_lo) + (p_hi - t_hi)) * .5, .5, .5);
+    Along<kAxis> minus_truth = pred;
+    minus_truth.v = pred.v - truth;
+    growth = Select(proper, with((p_hi - t_hi) - (p_lo - t_lo), -1, 1), minus_truth);
   }
   // 1, or 1/2 at a tie: the slope of min(a, b) for a.
-  static HWY_INLINE double Less(double a, double b) { return a < b ? 1.0 : a == b ? 0.5 : 0.0; }
+  static HWY_INLINE Real Less(Real a, Real b) { return Select(a < b, 1, Select(a == b, .5, 0)); }
 
-  bool proper;   // both boxes have a length > 0
-  Term pred;     // length of the predicted box
-  double truth;  // of the true one
-  Term overlap;  // of their intersection; minus the gap where there is none
-  Term pred_rest, truth_rest;
-  Term around;  // of the box around both
-  Term offset;  // from the lower end of the true one to that of the predicted one
-  Term shift;   // from the true centre to the predicted one
-  Term growth;  // pred - truth
+  Mask proper;           // both boxes have a length > 0
+  Along<kAxis> pred;     // length of the predicted box
+  Real truth;            // of the true one
+  Along<kAxis> overlap;  // of their intersection; minus the gap where there is none
+  Along<kAxis> pred_rest, truth_rest;
+  Along<kAxis> around;  // of the box around both
+  Along<kAxis> offset;  // from the lower end of the true one to that of the predicted one
+  Along<kAxis> shift;   // from the true centre to the predicted one
+  Along<kAxis> growth;  // pred - truth
 };
 
 struct Boxes {
-  HWY_INLINE Boxes(const std::array<double, 4>& p, const std::array<double, 4>& t) : x(p, t, 0), y(p, t, 1) {
-    const double truth_area = x.truth * y.truth;
-    if (x.overlap.v > 0 && y.overlap.v > 0) {
-      const double w = x.overlap.v, h = y.overlap.v, both = w * h;
-      const double pred_only = x.pred_rest.v * y.pred.v + w * y.pred_rest.v;
-      const double truth_only = x.truth_rest.v * y.truth + w * y.truth_rest.v;
-      const double all = pred_only + truth_only + both;
-      iou.v = both / all;
-      gap.v = (pred_only + truth_only) / all;
-      for (size_t k = 0; k < 4; ++k) {
-        const Span &along = k % 2 == 0 ? x : y, &across = k % 2 == 0 ? y : x;
-        const double sign = along.pred.d[k], inside = sign * along.overlap.d[k];
-        // (dI U - I dU) / U^2 with U = pred + truth - I, free of differences
-        const double gain = inside * (along.pred_rest.v * across.pred.v + truth_area);
-        const double cost = (1 - inside) * along.overlap.v * across.pred.v;
-        iou.d[k] = sign * (across.overlap.v / all) * ((gain - cost) / all);
+  HWY_INLINE Boxes(const Numbers& p, const Numbers& t)
+      : x(p, t), y(p, t), meet(Both(x.overlap.v > 0, y.overlap.v > 0)) {
+    const Real w = x.overlap.v, h = y.overlap.v, both = w * h, truth_area = x.truth * y.truth;
+    const Real pred_only = x.pred_rest.v * y.pred.v + w * y.pred_rest.v;
+    const Real truth_only = x.truth_rest.v * y.truth + w * y.truth_rest.v;
+    const Real all = pred_only + truth_only + both;
+    iou.v = Select(meet, both / all, 0);
+    gap.v = Select(meet, (pred_only + truth_only) / all, 1);
+    // (dI U - I dU) / U^2 with U = pred + truth - I, free of differences
+    const auto slopes = [&](const auto& along, Real across_overlap, Real across_pred, size_t axis) HWY_ATTR {
+      for (size_t k = 0; k < 2; ++k) {
+        const Real sign = along.pred.d[k], inside = sign * along.overlap.d[k];
+        const Real gain = inside * (along.pred_rest.v * across_pred + truth_area);
+        const Real cost = (1.0 - inside) * along.overlap.v * across_pred;
+        iou.d[axis + 2 * k] = Select(meet, sign * (across_overlap / all) * ((gain - cost) / all), 0);
       }
-    } else {
-      gap.v = 1;
-    }
+    };
+    slopes(x, h, y.pred.v, 0);
+    slopes(y, w, x.pred.v, 1);
     for (size_t k = 0; k < 4; ++k) gap.d[k] = -iou.d[k];
-    distance = (Square(x.shift) + Square(y.shift)) / diagonal();
   }
 
   // c^2 of the box around both.
-  HWY_INLINE Term diagonal() const { return Square(x.around) + Square(y.around); }
+  HWY_INLINE Term Diagonal() const { return Square(x.around) + Square(y.around); }
+  // Squared distance of the centres.
+  HWY_INLINE Term SquaredShift() const { return Square(x.shift) + Square(y.shift); }
+  // The same by c^2.
+  HWY_INLINE Term Distance() const { return SquaredShift() / Diagonal(); }
 
   // (A_c - U) / A_c: the share of the box around both that neither covers.
   HWY_INLINE Term Uncovered() const {
     const Term area = x.around * y.around;
-    Term rest;
-    if (!x.proper || !y.proper) {
-      rest = area - x.pred * y.pred;
-      rest.v -= x.truth * y.truth;
-    } else if (x.overlap.v > 0 && y.overlap.v > 0) {
-      rest = x.truth_rest * y.pred_rest + x.pred_rest * y.truth_rest;
-    } else if (x.overlap.v > 0) {
-      rest = y.pred * x.truth_rest + y.truth * x.pred_rest - y.overlap * x.around;
-    } else if (y.overlap.v > 0) {
-      rest = x.pred * y.truth_rest + x.truth * y.pred_rest - x.overlap * y.around;
-    } else {
-      rest = y.truth * x.pred + x.truth * y.pred - x.overlap * y.around;
-      Term both = x.pred;
-      both.v += x.truth;
-      rest = rest - both * y.overlap;
-    }
+    const Along<0> x_truth(x.truth);
+    const Along<1> y_truth(y.truth);
+    const Term x_only = x.truth_rest * y.pred + x.pred_rest * y_truth - x.around * y.overlap;
+    const Term y_only = x.pred * y.truth_rest + x_truth * y.pred_rest - x.overlap * y.around;
+    Along<0> lengths = x.pred;
+    lengths.v = x.pred.v + x.truth;
+    const Term apart = x.pred * y_truth + x_truth * y.pred - x.overlap * y.around - lengths * y.overlap;
+    Term improper = area - x.pred * y.pred;
+    improper.v = improper.v - x.truth * y.truth;
+    const Mask along_x = x.overlap.v > 0, along_y = y.overlap.v > 0;
+    Term rest = Select(along_x, x_only, Select(along_y, y_only, apart));
+    rest = Select(meet, x.truth_rest * y.pred_rest + x.pred_rest * y.truth_rest, rest);
+    rest = Select(Both(x.proper, y.proper), rest, improper);
     Term share = rest / area;
-    if (iou.v == 0 && 2 * rest.v > area.v) {  // mostly empty: the slope of 1 - U / A_c has the smaller terms
-      Term covered = x.pred * y.pred;
-      covered.v += x.truth * y.truth;
-      share.d = (-(covered / area)).d;
-    }
+    // Mostly empty: the slope of 1 - U / A_c has the smaller terms.
+    Term covered = x.pred * y.pred;
+    covered.v = covered.v + x.truth * y.truth;
+    const Term complement = -(covered / area);
+    const Mask empty = Both(iou.v == Real(0), 2.0 * rest.v > area.v);
+    for (size_t k = 0; k < 4; ++k) share.d[k] = Select(empty, complement.d[k], share.d[k]);
     return share;
   }
 
   // v = 4/pi^2 (atan(W/H) - atan(w/h))^2, the difference of the aspects; 0 where a box is a point.
   HWY_INLINE Term Aspect() const {
-    const double w = x.pred.v, h = y.pred.v, square = w * w + h * h;
-    const double cross = w * y.growth.v - x.growth.v * h;  // W h - w H
-    const double dot = x.truth * w + y.truth * h;
-    if (square == 0 || x.truth + y.truth == 0) return {};
-    const auto atan = [](auto d, auto v) HWY_ATTR { return hn::Atan(d, v); };
-    const double ratio = std::min(std::abs(cross), dot) / std::max(std::abs(cross), dot);
-    double angle = Scalar(ratio, atan);
-    if (std::abs(cross) > dot) angle = kPi / 2 - angle;
-    angle = std::copysign(angle, cross);
+    const Tag<double> d;
+    const Real w = x.pred.v, h = y.pred.v, square = w * w + h * h;
+    const Real cross = w * y.growth.v - x.growth.v * h;  // W h - w H
+    const Real dot = x.truth * w + y.truth * h, size = Abs(cross);
+    const Real near(hn::Atan(d, (Min(size, dot) / Max(size, dot)).v));
+    const Real angle(hn::CopySign(Select(size > dot, kPi / 2 - near, near).v, cross.v));
     const double factor = 4 / (kPi * kPi);
-    Term v{factor * angle * angle, {}};
-    for (size_t k = 0; k < 4; ++k) {
-      v.d[k] = 2 * factor * angle * ((w / square) * y.pred.d[k] - (h / square) * x.pred.d[k]);
-    }
-    return v;
+    const Along<0> of_w = -(2 * factor * angle * (h / square)) * x.pred;
+    const Along<1> of_h = (2 * factor * angle * (w / square)) * y.pred;
+    Term v = of_w + of_h;
+    v.v = factor * angle * angle;
+    return Select(Either(square == Real(0), x.truth + y.truth == Real(0)), Term(), v);
   }
 
   static constexpr double kPi = 3.14159265358979323846;
-  Span x, y;
+  Span<0> x;
+  Span<1> y;
+  Mask meet;      // they overlap
   Term iou, gap;  // I / U and 1 - I / U
-  Term distance;  // squared distance of the centres by c^2
 };
 
 // ln IoU, also near 1. REQUIRES: IoU > 0.
-HWY_INLINE double LogIou(const Boxes& boxes) {
-  return boxes.gap.v < .5 ? Log1pScalar(-boxes.gap.v) : LogScalar(boxes.iou.v);
-}
+HWY_INLINE Real LogIou(const Boxes& boxes) { return Select(boxes.gap.v < .5, Log1p(-boxes.gap.v), Log(boxes.iou.v)); }
 // IoU^power, and 1 - IoU^power without cancellation, for power > 0; no slope where IoU = 0 unless power is 1.
 HWY_INLINE Term PowerOfIou(const Boxes& boxes, double power) {
-  if (boxes.iou.v == 0) return power == 1 ? boxes.iou : Term{};
-  const double y = ExpScalar(power * LogIou(boxes));
-  return Chain(y, power * y / boxes.iou.v, boxes.iou);
+  if (power == 1) return boxes.iou;
+  const Real y = Exp(power * LogIou(boxes));
+  return Select(boxes.iou.v > 0, Chain(y, power * y / boxes.iou.v, boxes.iou), Term());
 }
 HWY_INLINE Term OneMinusPowerOfIou(const Boxes& boxes, double power) {
   const Term y = PowerOfIou(boxes, power);
-  if (boxes.iou.v == 0) return Term{1, {}} - y;
-  const double minus = Scalar(power * LogIou(boxes), [](auto d, auto v) HWY_ATTR { return hn::Expm1(d, v); });
-  return {-minus, (-y).d};
+  Term rest = -y;
+  rest.v = Select(boxes.iou.v > 0, -Expm1(power * LogIou(boxes)), 1.0 - y.v);
+  return rest;
 }
 
-// Value and slope of one item: fn(boxes) gives the loss as a Term. All these losses are free of scale, so that the
-// boxes are brought to coordinates of at most 1, by a power of two, and no product over- or underflows.
-template <class Fn>
-HWY_INLINE double BoxLoss(const Item& item, double box_format, double invalid_box, const Fn& fn) {
-  const double* const pred = item.in(0);
-  const double* const truth = item.in(1);
-  double* const slope = item.slope(0);
-  const int format = static_cast<int>(box_format);
-  double largest = 0;
-  for (size_t k = 0; k < 4; ++k) largest = std::max({largest, std::abs(pred[k]), std::abs(truth[k])});
-  if (largest > std::numeric_limits<double>::max()) {
-    if (slope != nullptr) std::fill_n(slope, 4, std::numeric_limits<double>::quiet_NaN());
-    return std::numeric_limits<double>::quiet_NaN();
+// The loop of the losses of two boxes: as many items at a time as a vector has lanes. loss(boxes) gives the loss as a
+// Term, loss.box_format and loss.invalid_box say how to read the inputs; what Extra::kMean averages is 1 - IoU. All
+// these losses are free of scale, so that the boxes are brought to coordinates of at most 1, by a power of two, and no
+// product over- or underflows.
+template <class L, Form>
+struct BoxItems {
+  template <class T>
+  static void Run(const KernelCall& call, const Block<T>& block) {
+    constexpr size_t kAtOnce = kLanes<double>;
+    const L loss = Bind<L>(call);
+    size_t at = 0;
+    for (; at + kAtOnce <= block.items; at += kAtOnce) {
+      Vector(loss, block.in[0] + 4 * at, block.in[1] + 4 * at, block.value + at, Shift(block.slope[0], 4 * at),
+             Shift(block.extra, at));
+    }
+    if (const size_t left = block.items - at; left > 0) {
+      double pred[4 * kAtOnce] = {}, truth[4 * kAtOnce] = {}, slope[4 * kAtOnce], value[kAtOnce], extra[kAtOnce];
+      std::copy_n(block.in[0] + 4 * at, 4 * left, pred);
+      std::copy_n(block.in[1] + 4 * at, 4 * left, truth);
+      Vector(loss, pred, truth, value, slope, extra);
+      std::copy_n(value, left, block.value + at);
+      if (block.slope[0] != nullptr) std::copy_n(slope, 4 * left, block.slope[0] + 4 * at);
+      if (block.extra != nullptr) std::copy_n(extra, left, block.extra + at);
+    }
   }
-  const int64_t exponent = static_cast<int64_t>(std::bit_cast<uint64_t>(largest) >> 52);
-  const double scale = std::bit_cast<double>(static_cast<uint64_t>(std::max<int64_t>(2045 - exponent, 1)) << 52);
-  const std::array<double, 4> p = Corners(pred, format, scale), t = Corners(truth, format, scale);
-  bool valid = true;
-  for (size_t k = 0; k < 2; ++k) valid &= p[k] < p[k + 2] && t[k] < t[k + 2];
-  Term loss;
-  if (!std::equal(pred, pred + 4, truth) && (valid || invalid_box == 0)) loss = fn(Boxes(p, t));
-  if (slope != nullptr) StoreSlope(loss.d, format, scale, slope);
-  return loss.v;
-}
+
+ private:
+  static double* Shift(double* p, size_t by) { return p == nullptr ? nullptr : p + by; }
+
+  // slope and extra: null where not wanted.
+  static HWY_INLINE void Vector(const L& loss, const double* pred, const double* truth, double* value, double* slope,
+                                double* extra) {
+    const Tag<double> d;
+    Numbers p, t;
+    hn::LoadInterleaved4(d, pred, p[0].v, p[1].v, p[2].v, p[3].v);
+    hn::LoadInterleaved4(d, truth, t[0].v, t[1].v, t[2].v, t[3].v);
+    Real largest;
+    Mask sound = hn::Eq(largest.v, largest.v), equal = sound;
+    for (size_t k = 0; k < 4; ++k) {
+      largest = Max(largest, Max(Abs(p[k]), Abs(t[k])));
+      for (const Real& x : {p[k], t[k]}) sound = Both(sound, Abs(x) <= std::numeric_limits<double>::max());
+      equal = Both(equal, p[k] == t[k]);
+    }
+    const hn::RebindToSigned<Tag<double>> di;
+    const auto exponent = hn::ShiftRight<52>(hn::BitCast(di, largest.v));
+    const auto inverse = hn::Max(hn::Sub(hn::Set(di, 2045), exponent), hn::Set(di, 1));
+    const Real scale(hn::BitCast(d, hn::ShiftLeft<52>(inverse)));
+    const int format = static_cast<int>(loss.box_format);
+    const Numbers a = Corners(p, format, scale), b = Corners(t, format, scale);
+    Mask counts = hn::Not(equal);
+    if (loss.invalid_box != 0) {
+      for (size_t k = 0; k < 2; ++k) counts = Both(counts, Both(a[k] < a[k + 2], b[k] < b[k + 2]));
+    }
+    const Boxes boxes(a, b);
+    const Term term = Select(counts, loss(boxes), Term());
+    const Real nan(std::numeric_limits<double>::quiet_NaN());
+    hn::StoreU(Select(sound, term.v, nan).v, d, value);
+    if (extra != nullptr) hn::StoreU(Select(Both(sound, counts), boxes.gap.v, 0).v, d, extra);
+    if (slope == nullptr) return;
+    const Numbers out = FromCorners(term.d, format, scale);
+    hn::StoreInterleaved4(Select(sound, out[0], nan).v, Select(sound, out[1], nan).v, Select(sound, out[2], nan).v,
+                          Select(sound, out[3], nan).v, d, slope);
+  }
+};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lossd

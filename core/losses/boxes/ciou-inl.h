@@ -79,14 +79,15 @@ struct Ciou {
   };
   double variant, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Term v = boxes.Aspect();
-      const Term base = boxes.gap + boxes.distance;
-      if (variant == kFull) return base + Square(v) / (boxes.gap + v);
-      if (v.v == 0 || (variant == kGated && boxes.iou.v <= .5)) return base;
-      return base + v.v / (boxes.gap.v + v.v) * v;
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Term v = boxes.Aspect(), base = boxes.gap + boxes.Distance();
+    if (variant == kFull) return base + Square(v) / (boxes.gap + v);
+    Mask counts = v.v > 0;
+    if (variant == kGated) counts = Both(counts, boxes.iou.v > .5);
+    return base + Select(counts, v.v / (boxes.gap.v + v.v), 0) * v;
   }
 
  private:

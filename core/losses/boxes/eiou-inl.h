@@ -60,13 +60,14 @@ struct Eiou {
   };
   double box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term { return Eiou::Of(boxes); });
-  }
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const { return Of(boxes); }
 
   static HWY_INLINE Term Of(const Boxes& boxes) {
     const Term sides = Square(boxes.x.growth / boxes.x.around) + Square(boxes.y.growth / boxes.y.around);
-    return boxes.gap + boxes.distance + sides;
+    return boxes.gap + boxes.Distance() + sides;
   }
 };
 

@@ -58,32 +58,35 @@ struct ExtendedIou {
   };
   double smooth_point, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Term u = boxes.x.overlap.v > 0 && boxes.y.overlap.v > 0 ? boxes.gap : Apart(boxes);
-      if (u.v < smooth_point) return Chain(u.v * u.v / (2 * smooth_point), u.v / smooth_point, u);
-      return Chain(u.v - smooth_point / 2, 1, u);
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Term u = Select(boxes.meet, boxes.gap, Apart(boxes));
+    return Select(u.v < smooth_point, Chain(u.v * u.v / (2 * smooth_point), u.v / smooth_point, u),
+                  Chain(u.v - smooth_point / 2, 1, u));
   }
 
  private:
   static HWY_INLINE Term Apart(const Boxes& boxes) {
-    const Span &x = boxes.x, &y = boxes.y;
-    const Term x1 = Absolute(x.offset), x2 = x1 + x.overlap, y1 = Absolute(y.offset), y2 = y1 + y.overlap;
-    const Term overlap = x2 * y2 + Min(x1, x2) * Min(y1, y2) - x1 * -Min(-y1, -y2) + Min(-x1, -x2) * y1;
+    const Span<0>& x = boxes.x;
+    const Span<1>& y = boxes.y;
+    const Along<0> x1 = Absolute(x.offset), x2 = x1 + x.overlap;
+    const Along<1> y1 = Absolute(y.offset), y2 = y1 + y.overlap;
+    const Term overlap = x2 * y2 + Lesser(x1, x2) * Lesser(y1, y2) - x1 * -Lesser(-y1, -y2) + Lesser(-x1, -x2) * y1;
     // 1 - I / (S - I), S the sum of both areas. Far apart I / U is nearly -1, where its quotient rule would cancel.
     Term areas = x.pred * y.pred;
-    areas.v += x.truth * y.truth;
-    const double all = areas.v - overlap.v;
-    if (all == 0) return {1, {}};
-    Term u{1 - overlap.v / all, {}};
+    areas.v = areas.v + x.truth * y.truth;
+    const Real all = areas.v - overlap.v;
+    Term u(1.0 - overlap.v / all);
     for (size_t k = 0; k < 4; ++k) u.d[k] = (overlap.v / all * areas.d[k] - areas.v / all * overlap.d[k]) / all;
-    return u;
+    return Select(all == Real(0), Term(1), u);
   }
-  static HWY_INLINE Term Min(const Term& a, const Term& b) {
-    const double share = Span::Less(a.v, b.v);
-    Term y{std::min(a.v, b.v), {}};
-    for (size_t k = 0; k < 4; ++k) y.d[k] = share * a.d[k] + (1 - share) * b.d[k];
+  template <size_t kAxis>
+  static HWY_INLINE Along<kAxis> Lesser(const Along<kAxis>& a, const Along<kAxis>& b) {
+    const Real share = Span<kAxis>::Less(a.v, b.v);
+    Along<kAxis> y(Min(a.v, b.v));
+    for (size_t k = 0; k < 2; ++k) y.d[k] = share * a.d[k] + (1.0 - share) * b.d[k];
     return y;
   }
 };

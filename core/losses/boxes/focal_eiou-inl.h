@@ -69,13 +69,14 @@ struct FocalEiou {
   };
   double gamma, detach, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Term loss = Eiou::Of(boxes);
-      if (gamma == 0) return loss;
-      const Term weight = PowerOfIou(boxes, gamma);
-      return detach > 0 ? weight.v * loss : weight * loss;
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Term loss = Eiou::Of(boxes);
+    if (gamma == 0) return loss;
+    const Term weight = PowerOfIou(boxes, gamma);
+    return detach > 0 ? weight.v * loss : weight * loss;
   }
 };
 

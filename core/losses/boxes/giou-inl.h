@@ -59,10 +59,10 @@ struct Giou {
   };
   double box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box,
-                   [&](const Boxes& boxes) HWY_ATTR -> Term { return boxes.gap + boxes.Uncovered(); });
-  }
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const { return boxes.gap + boxes.Uncovered(); }
 };
 
 }  // namespace HWY_NAMESPACE

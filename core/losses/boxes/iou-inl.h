@@ -67,23 +67,22 @@ struct Iou {
   };
   double mode, epsilon, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Term &iou = boxes.iou, &gap = boxes.gap;
-      if (mode == kLog) {
-        if (iou.v < epsilon) return {-LogOfScalar(epsilon), {}};
-        return Chain(gap.v < .5 ? -Log1pScalar(-gap.v) : -LogOfScalar(iou.v), iou.v == 0 ? 0 : 1 / iou.v, gap);
-      }
-      if (mode == kSquare) return Chain(gap.v * (1 + iou.v), 2 * iou.v, gap);
-      return gap;
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Term &iou = boxes.iou, &gap = boxes.gap;
+    if (mode == kLog) {
+      const Real value = Select(gap.v < .5, -Log1p(-gap.v), Select(iou.v > 0, -Log(iou.v), kInf));
+      const Real floor = epsilon > 0 ? -Log(epsilon) : Real(kInf);
+      return Select(iou.v < epsilon, Term(floor), Chain(value, Select(iou.v > 0, 1.0 / iou.v, 0), gap));
+    }
+    if (mode == kSquare) return Chain(gap.v * (1.0 + iou.v), 2.0 * iou.v, gap);
+    return gap;
   }
 
  private:
   static constexpr double kLog = 1, kSquare = 2;  // choices of mode
-  static HWY_INLINE double LogOfScalar(double x) {
-    return Scalar(x, [](auto d, auto v) HWY_ATTR { return LogOf(d, v); });
-  }
 };
 
 }  // namespace HWY_NAMESPACE

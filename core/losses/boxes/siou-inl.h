@@ -61,19 +61,23 @@ struct Siou {
   };
   double theta, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& item) const {
-    return BoxLoss(item, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      const Span &x = boxes.x, &y = boxes.y;
-      const Term direction = 2.0 * (Absolute(x.shift) * Absolute(y.shift) / (Square(x.shift) + Square(y.shift)));
-      const Term pull = Term{2, {}} - direction;
-      const Term centres = Saturate(pull * Square(x.shift / x.around)) + Saturate(pull * Square(y.shift / y.around));
-      return boxes.gap + 0.5 * (centres + Side(x) + Side(y));
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Span<0>& x = boxes.x;
+    const Span<1>& y = boxes.y;
+    const Term direction = 2.0 * (Absolute(x.shift) * Absolute(y.shift) / boxes.SquaredShift());
+    const Term pull = Term(2) - direction;
+    const Term centres =
+        Saturate(pull * Whole(Square(x.shift / x.around))) + Saturate(pull * Whole(Square(y.shift / y.around)));
+    return boxes.gap + Real(.5) * (centres + (Side(x) + Side(y)));
   }
 
  private:
-  HWY_INLINE Term Side(const Span& span) const {
-    const Term larger = span.growth.v > 0 ? span.pred : Term{span.truth, {}};
+  template <size_t kAxis>
+  HWY_INLINE Along<kAxis> Side(const Span<kAxis>& span) const {
+    const Along<kAxis> larger = Select(span.growth.v > 0, span.pred, Along<kAxis>(span.truth));
     return Power(Saturate(Absolute(span.growth) / larger), theta);
   }
 };

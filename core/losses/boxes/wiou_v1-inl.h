@@ -60,13 +60,14 @@ struct WiouV1 {
   };
   double box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term { return WiouV1::Of(boxes); });
-  }
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const { return Of(boxes); }
 
   static HWY_INLINE Term Of(const Boxes& boxes) {
-    const Term apart = (Square(boxes.x.shift) + Square(boxes.y.shift)) / Term{boxes.diagonal().v, {}};
-    const double r = ExpScalar(apart.v);
+    const Term apart = boxes.SquaredShift() / Term(boxes.Diagonal().v);
+    const Real r = Exp(apart.v);
     return Chain(r, r, apart) * boxes.gap;
   }
 };

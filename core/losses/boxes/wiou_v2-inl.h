@@ -71,13 +71,12 @@ struct WiouV2 {
   };
   double gamma, iou_mean, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    if (x.extra() != nullptr) *x.extra() = 0;
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      if (x.extra() != nullptr) *x.extra() = boxes.gap.v;
-      const double weight = gamma == 0 ? 1 : Power({boxes.gap.v / iou_mean, {}}, gamma).v;
-      return weight * WiouV1::Of(boxes);
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Real weight = gamma == 0 ? Real(1) : Power(Term(boxes.gap.v / iou_mean), gamma).v;
+    return weight * WiouV1::Of(boxes);
   }
 
   // The next running mean, from the mean of 1 - IoU over the items.

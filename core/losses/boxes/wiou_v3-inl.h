@@ -78,14 +78,13 @@ struct WiouV3 {
   };
   double alpha, delta, iou_mean, box_format, invalid_box;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    if (x.extra() != nullptr) *x.extra() = 0;
-    return BoxLoss(x, box_format, invalid_box, [&](const Boxes& boxes) HWY_ATTR -> Term {
-      if (x.extra() != nullptr) *x.extra() = boxes.gap.v;
-      const double b = boxes.gap.v / iou_mean;
-      const double weight = b / delta * ExpScalar((delta - b) * LogScalar(alpha));
-      return weight * WiouV1::Of(boxes);
-    });
+  template <class L, Form kForm>
+  using Loop = BoxItems<L, kForm>;
+
+  HWY_INLINE Term operator()(const Boxes& boxes) const {
+    const Real b = boxes.gap.v / iou_mean;
+    const Real weight = b / delta * Exp((delta - b) * Log(alpha));
+    return weight * WiouV1::Of(boxes);
   }
 
   // The next running mean, from the mean of 1 - IoU over the items.

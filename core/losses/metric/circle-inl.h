@@ -75,47 +75,51 @@ struct Circle {
   double kink;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 3);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(Embeddings::Doubles(n, dim) + Pairs::Doubles(n, dim, 2), 2);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
     const size_t n = x.dim('N'), dim = x.dim('D');
-    const double nothing = -std::numeric_limits<double>::infinity();
     Arena arena(x.scratch());
-    double *const a = arena.Take(n), *const b = arena.Take(n);
     Embeddings embeddings(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     embeddings.Load(x.in(0), false, dim);
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j < n; ++j) {
-        const double d = std::max(1 - embeddings.Dot(i, embeddings.row(j)), 0.0);
-        const bool same = x.index(1)[j] == x.index(1)[i];
-        const bool positive = same && !(j == i && remove_diagonal != 0);
-        a[j] = positive ? gamma * std::max(margin + d, 0.0) * (d - margin) : nothing;
-        b[j] = same ? nothing : gamma * std::max(1 + margin - d, 0.0) * (1 - margin - d);
-      }
-      const double of_a = Soften(a, n), of_b = Soften(b, n);
-      const bool paired = of_a > nothing && of_b > nothing;
-      double share = 0;
-      x.value()[i] = paired ? Plus1(of_a + of_b, share) : 0;
-      if (!x.wants_slopes() || x.upstream()[i] == 0 || !paired) continue;
-      for (size_t j = 0; j < n; ++j) {
-        if (a[j] == 0 && b[j] == 0) continue;
-        const double gap = 1 - embeddings.Dot(i, embeddings.row(j)), d = std::max(gap, 0.0);
-        const double above = std::max(margin + d, 0.0), below = std::max(1 + margin - d, 0.0);
-        double of_d = a[j] * above - b[j] * below;
-        if (detach == 0) {
-          of_d += a[j] * StepOf(margin + d, kink) * (d - margin);
-          of_d -= b[j] * StepOf(1 + margin - d, kink) * (1 - margin - d);
-        }
-        const double by = -x.upstream()[i] * share * gamma * of_d * StepOf(gap, kink);
-        embeddings.Pull(i, by, embeddings.row(j));
-        embeddings.Pull(j, by, embeddings.row(i));
-      }
-    }
+    Pairs pairs(x, n, dim, 2, arena.Take(Pairs::Doubles(n, dim, 2)));
+    pairs.ForEachRow(
+        embeddings, embeddings, [](auto dot) HWY_ATTR { return dot; },
+        [&](size_t i, double* z, double* spare) HWY_ATTR { return Anchor(x, n, i, z, spare, spare + n); });
     if (x.wants_slopes()) embeddings.Slopes(false, x.slope(0), dim);
   }
 
  private:
+  // The value of row i; z, its similarities, becomes their derivatives.
+  HWY_INLINE double Anchor(const Item& x, size_t n, size_t i, double* z, double* a, double* b) const {
+    const double nothing = -std::numeric_limits<double>::infinity();
+    for (size_t j = 0; j < n; ++j) {
+      const double d = std::max(1 - z[j], 0.0);
+      const bool same = x.index(1)[j] == x.index(1)[i];
+      const bool positive = same && !(j == i && remove_diagonal != 0);
+      a[j] = positive ? gamma * std::max(margin + d, 0.0) * (d - margin) : nothing;
+      b[j] = same ? nothing : gamma * std::max(1 + margin - d, 0.0) * (1 - margin - d);
+    }
+    const double of_a = Soften(a, n), of_b = Soften(b, n);
+    const bool paired = of_a > nothing && of_b > nothing;
+    double share = 0;
+    x.value()[i] = paired ? Plus1(of_a + of_b, share) : 0;
+    if (!x.wants_slopes() || !paired) return 0;
+    for (size_t j = 0; j < n; ++j) {
+      const double gap = 1 - z[j], d = std::max(gap, 0.0);
+      const double above = std::max(margin + d, 0.0), below = std::max(1 + margin - d, 0.0);
+      double of_d = a[j] * above - b[j] * below;
+      if (detach == 0) {
+        of_d += a[j] * StepOf(margin + d, kink) * (d - margin);
+        of_d -= b[j] * StepOf(1 + margin - d, kink) * (1 - margin - d);
+      }
+      z[j] = -share * gamma * of_d * StepOf(gap, kink);
+    }
+    return x.upstream()[i];
+  }
+
   // The logarithm of the sum of exp(z); z becomes its softmax. -inf and zeros where every z is -inf.
   static HWY_INLINE double Soften(double* z, size_t n) {
     const Tag<double> d;

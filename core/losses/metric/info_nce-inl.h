@@ -16,6 +16,8 @@
 
 #include <algorithm>
 
+#include <limits>
+
 #include "core/simd/pairs_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -64,39 +66,90 @@ struct InfoNce {
   double temperature, symmetric;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(2 * Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 4);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(2 * Embeddings::Doubles(n, dim) + Pairs::Doubles(n, dim, 0) + 3 * n, 6);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
     const size_t n = x.dim('N'), dim = x.dim('D');
     Arena arena(x.scratch());
-    double *const z = arena.Take(n), *const chosen = arena.Take(n);
     Embeddings ours(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     Embeddings theirs(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     ours.Load(x.in(0), true, dim);
     theirs.Load(x.in(1), true, dim);
-    std::fill_n(x.value(), n, 0.0);
-    std::fill_n(chosen, n, 0.0);
-    const double share = symmetric != 0 ? .5 : 1;
-    for (int direction = 0; direction < (symmetric != 0 ? 2 : 1); ++direction) {
-      Embeddings &from = direction == 0 ? ours : theirs, &to = direction == 0 ? theirs : ours;
-      for (size_t i = 0; i < n; ++i) {
-        for (size_t j = 0; j < n; ++j) z[j] = from.Dot(i, to.row(j)) / temperature;
-        chosen[i] = 1;
-        x.value()[i] += share * SpreadCrossEntropy(z, chosen, n, 1);
-        chosen[i] = 0;
-        if (!x.wants_slopes() || x.upstream()[i] == 0) continue;
-        const double by = share * x.upstream()[i] / temperature;
-        for (size_t j = 0; j < n; ++j) {
-          if (z[j] == 0) continue;
-          from.Pull(i, by * z[j], to.row(j));
-          to.Pull(j, by * z[j], from.row(i));
-        }
-      }
+    Pairs pairs(x, n, dim, 0, arena.Take(Pairs::Doubles(n, dim, 0)));
+    const auto divisor = C(Tag<double>(), temperature);
+    const auto similarity = [&](auto dot) HWY_ATTR { return hn::Div(dot, divisor); };
+    const bool slopes = x.wants_slopes();
+    if (symmetric == 0) {
+      pairs.ForEachRow(ours, theirs, similarity, [&](size_t i, double* z, double*) HWY_ATTR -> double {
+        const Softmax row(z, n, i);
+        x.value()[i] = row.value;
+        if (!slopes) return 0;
+        row.ToShares(x.upstream()[i], z, n);
+        z[i] = -x.upstream()[i] * row.left;
+        return 1 / temperature;
+      });
+    } else {
+      // The columns come first, as the rows of the transpose: with what they leave behind, the rows are pulled for both
+      // directions at once.
+      double *const max = arena.Take(n), *const by = arena.Take(n), *const left = arena.Take(n);
+      pairs.ForEachRow(theirs, ours, similarity, [&](size_t j, double* z, double*) HWY_ATTR -> double {
+        const Softmax column(z, n, j);
+        x.value()[j] = .5 * column.value;
+        max[j] = column.max;
+        left[j] = column.left;
+        by[j] = slopes ? x.upstream()[j] / column.sum : 0;
+        return 0;
+      });
+      pairs.ForEachRow(ours, theirs, similarity, [&](size_t i, double* z, double*) HWY_ATTR -> double {
+        const Softmax row(z, n, i);
+        x.value()[i] += .5 * row.value;
+        if (!slopes) return 0;
+        row.ToShares(x.upstream()[i], z, n, max, by);
+        z[i] = -x.upstream()[i] * (row.left + left[i]);
+        return .5 / temperature;
+      });
     }
     if (x.slope(0) != nullptr) ours.Slopes(true, x.slope(0), dim);
     if (x.slope(1) != nullptr) theirs.Slopes(true, x.slope(1), dim);
   }
+
+ private:
+  using V = hn::Vec<Tag<double>>;
+
+  // The softmax of a row z [n] whose target is element i.
+  struct Softmax {
+    HWY_INLINE Softmax(const double* z, size_t n, size_t i) : max(LargestElement(z, n)) {
+      const Masses masses = LogitMasses(z, max, nullptr, n, nullptr, [](size_t, auto, auto) HWY_ATTR {});
+      const double target = Scalar(z[i], [&](auto d, auto v) HWY_ATTR { return ExpBelow(d, v, C(d, max)); });
+      sum = masses.sum();
+      left = (target == 1 ? masses.rest : sum - target) / sum;
+      value = Log1pScalar(masses.rest) + (max - z[i]);
+    }
+    // z becomes upstream softmax(z).
+    HWY_INLINE void ToShares(double upstream, double* z, size_t n) const {
+      const Tag<double> d;
+      const V top = C(d, max), share = C(d, upstream / sum);
+      EachVector<1, 1>(n, {z}, {-std::numeric_limits<double>::infinity()}, {z},
+                       [&](size_t, const std::array<V, 1>& in)
+                           HWY_ATTR -> std::array<V, 1> { return {hn::Mul(share, ExpBelow(d, in[0], top))}; });
+    }
+    // The same plus by[j] exp(z[j] - column_max[j]).
+    HWY_INLINE void ToShares(double upstream, double* z, size_t n, const double* column_max, const double* by) const {
+      const Tag<double> d;
+      const V top = C(d, max), share = C(d, upstream / sum);
+      EachVector<3, 1>(n, {z, column_max, by}, {-std::numeric_limits<double>::infinity(), 0, 0}, {z},
+                       [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
+                         const V of_row = hn::Mul(share, ExpBelow(d, in[0], top));
+                         return {hn::MulAdd(in[2], ExpBelow(d, in[0], in[1]), of_row)};
+                       });
+    }
+
+    double max, sum;
+    double left;   // of 1, beside the share of the target
+    double value;  // -log of that share
+  };
 };
 
 }  // namespace HWY_NAMESPACE

@@ -67,76 +67,83 @@ struct Ntxent {
   double temperature;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 3);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(Embeddings::Doubles(n, dim) + n + Pairs::Doubles(n, dim, 0), 3);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
     const Tag<double> d;
-    using V = hn::Vec<Tag<double>>;
     const size_t n = x.dim('N'), dim = x.dim('D');
-    const double nothing = -std::numeric_limits<double>::infinity();
     Arena arena(x.scratch());
-    double *const z = arena.Take(n), *const labels = arena.Take(n);
+    double* const labels = arena.Take(n);
     std::copy_n(x.index(1), n, labels);
     Embeddings embeddings(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     embeddings.Load(x.in(0), true, dim);
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j < n; ++j) z[j] = j == i ? nothing : embeddings.Dot(i, embeddings.row(j)) / temperature;
-      const V mine = C(d, labels[i]), absent = C(d, nothing), one = C(d, 1.0);
-      V largest = absent;
-      const auto walk = [&](const auto& fn, double* out) HWY_ATTR {
-        EachVector<2, 1>(n, {z, labels}, {nothing, 0.0}, {out},
-                         [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
-                           const auto same = hn::Eq(in[1], mine);
-                           return {fn(at, in[0], hn::And(same, hn::Gt(in[0], absent)), hn::Not(same))};
-                         });
-      };
-      walk(
-          [&](size_t, V v, auto, auto negative) HWY_ATTR {
-            largest = hn::Max(largest, hn::IfThenElse(negative, v, absent));
-            return v;
-          },
-          nullptr);
-      const double max = hn::GetLane(hn::MaxOfLanes(d, largest));
-      const bool any = max > nothing;
-      const V top = C(d, any ? max : 0);
-      LaneSum masses;
-      walk(
-          [&](size_t at, V v, auto, auto negative) HWY_ATTR {
-            masses.Add(at, hn::IfThenElseZero(negative, hn::Exp(d, hn::Sub(v, top))));
-            return v;
-          },
-          nullptr);
-      const double rivals = any ? max + LogScalar1(masses.Total()) : nothing;
-      LaneSum value, pull, terms;
-      walk(
-          [&](size_t at, V v, auto positive, auto) HWY_ATTR {
-            const auto step = SoftPlus(d, hn::Sub(C(d, rivals), v));
-            value.Add(at, hn::IfThenElseZero(positive, step.value));
-            pull.Add(at, hn::IfThenElseZero(positive, step.slope));
-            terms.Add(at, hn::IfThenElseZero(positive, one));
-            return v;
-          },
-          nullptr);
-      x.value()[i] = value.Total();
-      if (x.extra() != nullptr) x.extra()[i] = terms.Total();
-      if (!x.wants_slopes() || x.upstream()[i] == 0) continue;
-      const double by = x.upstream()[i] / temperature;
-      const V total = C(d, pull.Total());
-      walk(
-          [&](size_t, V v, auto positive, auto negative) HWY_ATTR {
-            const V won = hn::Neg(SoftPlus(d, hn::Sub(C(d, rivals), v)).slope);
-            const V lost = hn::Mul(total, hn::Exp(d, hn::Sub(v, C(d, rivals))));
-            return hn::IfThenElse(positive, won, hn::IfThenElseZero(negative, lost));
-          },
-          z);
-      for (size_t j = 0; j < n; ++j) {
-        if (j == i || z[j] == 0) continue;
-        embeddings.Pull(i, by * z[j], embeddings.row(j));
-        embeddings.Pull(j, by * z[j], embeddings.row(i));
-      }
-    }
+    Pairs pairs(x, n, dim, 0, arena.Take(Pairs::Doubles(n, dim, 0)));
+    const auto divisor = C(d, temperature);
+    pairs.ForEachRow(
+        embeddings, embeddings, [&](auto dot) HWY_ATTR { return hn::Div(dot, divisor); },
+        [&](size_t i, double* z, double*) HWY_ATTR { return Anchor(x, labels, n, i, z); });
     if (x.wants_slopes()) embeddings.Slopes(true, x.slope(0), dim);
+  }
+
+ private:
+  // The value of row i, and its derivatives in z.
+  HWY_INLINE double Anchor(const Item& x, const double* labels, size_t n, size_t i, double* z) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const double nothing = -std::numeric_limits<double>::infinity();
+    z[i] = nothing;
+    const V mine = C(d, labels[i]), absent = C(d, nothing), one = C(d, 1.0);
+    const auto walk = [&](const auto& fn, double* out) HWY_ATTR {
+      EachVector<2, 1>(n, {z, labels}, {nothing, 0.0}, {out},
+                       [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+                         const auto same = hn::Eq(in[1], mine);
+                         return {fn(at, in[0], hn::And(same, hn::Gt(in[0], absent)), hn::Not(same))};
+                       });
+    };
+    V largest = absent;
+    walk(
+        [&](size_t, V v, auto, auto negative) HWY_ATTR {
+          largest = hn::Max(largest, hn::IfThenElse(negative, v, absent));
+          return v;
+        },
+        nullptr);
+    const double max = hn::GetLane(hn::MaxOfLanes(d, largest));
+    const bool any = max > nothing;
+    const V top = C(d, any ? max : 0);
+    LaneSum masses;
+    walk(
+        [&](size_t at, V v, auto, auto negative) HWY_ATTR {
+          masses.Add(at, hn::IfThenElseZero(negative, hn::Exp(d, hn::Sub(v, top))));
+          return v;
+        },
+        nullptr);
+    const double rivals = any ? max + LogScalar1(masses.Total()) : nothing;
+    const V against = C(d, rivals);
+    LaneSum value, pull, terms;
+    walk(
+        [&](size_t at, V v, auto positive, auto) HWY_ATTR {
+          if (hn::AllFalse(d, positive)) return v;  // most vectors: there are few of a class
+          const auto step = SoftPlus(d, hn::Sub(against, v));
+          value.Add(at, hn::IfThenElseZero(positive, step.value));
+          pull.Add(at, hn::IfThenElseZero(positive, step.slope));
+          terms.Add(at, hn::IfThenElseZero(positive, one));
+          return v;
+        },
+        nullptr);
+    x.value()[i] = value.Total();
+    if (x.extra() != nullptr) x.extra()[i] = terms.Total();
+    if (!x.wants_slopes() || x.upstream()[i] == 0) return 0;
+    const V total = C(d, pull.Total());
+    walk(
+        [&](size_t, V v, auto positive, auto negative) HWY_ATTR {
+          const V lost = hn::IfThenElseZero(negative, hn::Mul(total, hn::Exp(d, hn::Sub(v, against))));
+          if (hn::AllFalse(d, positive)) return lost;
+          return hn::IfThenElse(positive, hn::Neg(SoftPlus(d, hn::Sub(against, v)).slope), lost);
+        },
+        z);
+    return x.upstream()[i] / temperature;
   }
 };
 

@@ -57,7 +57,8 @@ struct Siglip {
   double temperature, bias;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(2 * Embeddings::Doubles(dims['N'], dims['D']) + dims['N'], 3);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(2 * Embeddings::Doubles(n, dim) + Pairs::Doubles(n, dim, 0), 3);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
@@ -65,30 +66,27 @@ struct Siglip {
     using V = hn::Vec<Tag<double>>;
     const size_t n = x.dim('N'), dim = x.dim('D');
     Arena arena(x.scratch());
-    double* const z = arena.Take(n);
     Embeddings ours(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     Embeddings theirs(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     ours.Load(x.in(0), true, dim);
     theirs.Load(x.in(1), true, dim);
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t j = 0; j < n; ++j) z[j] = temperature * ours.Dot(i, theirs.row(j)) + bias;
-      z[i] = -z[i];
-      LaneSum value;
-      EachVector<1, 1>(n, {z}, {-std::numeric_limits<double>::infinity()}, {z},
-                       [&](size_t at, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 1> {
-                         const auto step = SoftPlus(d, in[0]);
-                         value.Add(at, step.value);
-                         return {step.slope};
-                       });
-      x.value()[i] = value.Total();
-      if (!x.wants_slopes() || x.upstream()[i] == 0) continue;
-      z[i] = -z[i];
-      const double by = x.upstream()[i] * temperature;
-      for (size_t j = 0; j < n; ++j) {
-        ours.Pull(i, by * z[j], theirs.row(j));
-        theirs.Pull(j, by * z[j], ours.row(i));
-      }
-    }
+    Pairs pairs(x, n, dim, 0, arena.Take(Pairs::Doubles(n, dim, 0)));
+    const V factor = C(d, temperature), offset = C(d, bias);
+    pairs.ForEachRow(
+        ours, theirs, [&](V dot) HWY_ATTR { return hn::Add(hn::Mul(factor, dot), offset); },
+        [&](size_t i, double* z, double*) HWY_ATTR -> double {
+          z[i] = -z[i];
+          LaneSum value;
+          EachVector<1, 1>(n, {z}, {-std::numeric_limits<double>::infinity()}, {z},
+                           [&](size_t at, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 1> {
+                             const auto step = SoftPlus(d, in[0]);
+                             value.Add(at, step.value);
+                             return {step.slope};
+                           });
+          x.value()[i] = value.Total();
+          z[i] = -z[i];
+          return x.wants_slopes() ? x.upstream()[i] * temperature : 0;
+        });
     if (x.slope(0) != nullptr) ours.Slopes(true, x.slope(0), dim);
     if (x.slope(1) != nullptr) theirs.Slopes(true, x.slope(1), dim);
   }

@@ -58,31 +58,30 @@ struct Supcon {
   double temperature;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return Arena::Doubles(Embeddings::Doubles(dims['N'], dims['D']) + 2 * dims['N'], 3);
+    const size_t n = dims['N'], dim = dims['D'];
+    return Arena::Doubles(Embeddings::Doubles(n, dim) + Pairs::Doubles(n, dim, 1), 2);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
     const size_t n = x.dim('N'), dim = x.dim('D');
     Arena arena(x.scratch());
-    double *const z = arena.Take(n), *const chosen = arena.Take(n);
     Embeddings embeddings(n, dim, arena.Take(Embeddings::Doubles(n, dim)));
     embeddings.Load(x.in(0), true, dim);
-    for (size_t i = 0; i < n; ++i) {
-      double count = 0;
-      for (size_t j = 0; j < n; ++j) {
-        z[j] = j == i ? -std::numeric_limits<double>::infinity() : embeddings.Dot(i, embeddings.row(j)) / temperature;
-        chosen[j] = j != i && x.index(1)[j] == x.index(1)[i];
-        count += chosen[j];
-      }
-      x.value()[i] = SpreadCrossEntropy(z, chosen, n, count);
-      if (!x.wants_slopes() || x.upstream()[i] == 0) continue;
-      const double by = x.upstream()[i] / temperature;
-      for (size_t j = 0; j < n; ++j) {
-        if (z[j] == 0) continue;
-        embeddings.Pull(i, by * z[j], embeddings.row(j));
-        embeddings.Pull(j, by * z[j], embeddings.row(i));
-      }
-    }
+    Pairs pairs(x, n, dim, 1, arena.Take(Pairs::Doubles(n, dim, 1)));
+    const auto divisor = C(Tag<double>(), temperature);
+    pairs.ForEachRow(
+        embeddings, embeddings, [&](auto dot) HWY_ATTR { return hn::Div(dot, divisor); },
+        [&](size_t i, double* z, double* chosen) HWY_ATTR -> double {
+          size_t count = 0;
+          z[i] = -std::numeric_limits<double>::infinity();
+          for (size_t j = 0; j < n; ++j) {
+            const bool positive = j != i && x.index(1)[j] == x.index(1)[i];
+            chosen[j] = positive;
+            count += positive;
+          }
+          x.value()[i] = SpreadCrossEntropy(z, chosen, n, static_cast<double>(count));
+          return x.wants_slopes() ? x.upstream()[i] / temperature : 0;
+        });
     if (x.wants_slopes()) embeddings.Slopes(true, x.slope(0), dim);
   }
 };

@@ -59,7 +59,8 @@ struct Ctc {
       .params = {{.name = "blank",
                   .fallback = 0,
                   .domain = {-1, 2147483647},
-                  .summary = "class of the blank; -1 is the last"},
+                  .summary = "class of the blank; -1 is the last",
+                  .index_of = 'C'},
                  Choice("infeasible", {"inf", "zero"}, 0, "value of an item that no path fits"),
                  {.name = "gradient",
                   .summary = "torch: log-probabilities get the gradient of the logits they are the log-softmax of",
@@ -127,7 +128,7 @@ struct Ctc {
   double blank, infeasible, gradient, normalize, unsent_label_length;
 
   static size_t Scratch(const Dims& dims, size_t) {
-    return CtcLattice::Scratch(dims['T'], dims['L']) + 2 * dims['T'] + dims['C'];
+    return CtcLattice::Scratch(dims['T'], dims['L']) + dims['T'] + dims['C'];
   }
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -140,69 +141,107 @@ struct Ctc {
     } else if (unsent_label_length > 0) {
       labels -= static_cast<size_t>(std::count(x.index(1), x.index(1) + labels, static_cast<int32_t>(blank_class)));
     }
-    const InputKind kind = x.form().input_kind;
+    const bool logits = x.form().input_kind == InputKind::kLogits;
     double* const slope = x.slope(0);
-    double* const maxima = x.scratch();
-    double* const rests = maxima + all_frames;
-    double* const masses = rests + all_frames;
+    double* const per_frame = x.scratch();  // logits: 1 - the largest mass; probabilities: the exponent that they lost
+    double* const masses = per_frame + all_frames;
     CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(blank_class), frames, masses + classes);
+    const auto stop = [&] { return x.cancelled(); };
 
-    bool sound = blank < static_cast<double>(classes);
-    for (size_t t = 0; t < frames && sound; ++t) {
+    bool sound = true;
+    double log_scale = 0;
+    for (size_t t = 0; t < frames && sound && !stop(); ++t) {
       const double* const row = x.in(0) + t * classes;
-      if (kind == InputKind::kLogits) {
-        const RowMax<double> top = MaxOf(row, classes, kImpossible);
-        sound = top.sound;
-        if (!sound) break;
-        const Masses frame = LogitMasses(row, top.max, nullptr, classes, nullptr, [](size_t, auto, auto) {});
-        const double certainty = Log1pScalar(frame.rest);
-        lattice.SetScores(t, [&](int32_t c) { return (row[c] - top.max) - certainty; });
-        maxima[t] = top.max;
-        rests[t] = frame.rest;
-      } else {
-        const bool logs = kind == InputKind::kLogProbabilities;
-        sound = Sound(row, classes, {logs ? kImpossible : 0.0, std::numeric_limits<double>::max()});
-        if (!sound) break;
-        lattice.SetScores(t, [&](int32_t c) HWY_ATTR {
-          return logs ? row[c] : Scalar(row[c], [](auto d, auto p) HWY_ATTR { return LogOf(d, p); });
-        });
-      }
+      // The masses of logits stay where their slope will be.
+      sound = logits
+                  ? SetLogits(t, row, classes, slope == nullptr ? masses : slope + t * classes, per_frame[t], lattice)
+                  : SetShares(t, row, x.form().input_kind, classes, per_frame[t], log_scale, lattice);
     }
-    const double log_z = sound ? lattice.Forward() : kImpossible;
+    if (logits && sound) {
+      LaneSum certainty;
+      Walk(static_cast<const double*>(per_frame), 0.0, nullptr, frames, nullptr,
+           [&](size_t at, auto rest, auto) HWY_ATTR {
+             certainty.Add(at, hn::Log1p(Tag<double>(), rest));
+             return rest;
+           });
+      log_scale = -certainty.Total();
+    }
+    const double log_z = sound ? lattice.Forward(stop) + log_scale : kImpossible;
     const bool feasible = log_z > kImpossible;
     if (x.extra() != nullptr) *x.extra() = feasible ? 1 : 0;
     const double factor = normalize > 0 ? 1.0 / static_cast<double>(std::max<size_t>(labels, 1)) : 1.0;
     if (slope != nullptr) {
-      std::fill_n(slope, all_frames * classes, sound ? 0.0 : std::numeric_limits<double>::quiet_NaN());
-      if (feasible && kind == InputKind::kLogits) {
-        lattice.Backward<false>([&](size_t t, const double* w, double total) HWY_ATTR {
-          const double* const row = x.in(0) + t * classes;
-          LogitMasses(row, maxima[t], nullptr, classes, masses, [](size_t, auto, auto) {});
-          double* const out = slope + t * classes;
-          SoftmaxMinusShares(lattice, w, total, masses, {1.0, rests[t]}, classes, out);
-          for (size_t c = 0; c < classes; ++c) out[c] *= factor;
+      const size_t kept = feasible && logits ? frames * classes : 0;
+      std::fill_n(slope + kept, all_frames * classes - kept, sound ? 0.0 : std::numeric_limits<double>::quiet_NaN());
+      if (feasible && logits) {
+        lattice.Backward<false>(stop, [&](size_t t, const CtcShares& shares) HWY_ATTR {
+          SoftmaxMinusShares(lattice, shares, {1.0, per_frame[t]}, classes, factor, slope + t * classes);
         });
       } else if (feasible) {
-        const auto subtract = [&](size_t t, const double* w, double total) HWY_ATTR {
-          double* const out = slope + t * classes;
-          for (size_t s = 0; s < lattice.states(); ++s) out[lattice.Class(s)] -= w[s];
-          for (size_t c = 0; c < classes; ++c) out[c] = out[c] / total * factor;
-          if (kind != InputKind::kLogProbabilities || gradient == 0) return;
-          for (size_t c = 0; c < classes; ++c) {
-            const double p = Scalar(x.in(0)[t * classes + c], [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); });
-            out[c] += p * factor;
-          }
-        };
-        if (kind == InputKind::kProbabilities) {
-          lattice.Backward<true>(subtract);
+        const auto subtract = [&](size_t t, const CtcShares& shares)
+                                  HWY_ATTR { SubtractShares(x, lattice, shares, t, classes, factor, per_frame[t]); };
+        if (x.form().input_kind == InputKind::kProbabilities) {
+          lattice.Backward<true>(stop, subtract);
         } else {
-          lattice.Backward<false>(subtract);
+          lattice.Backward<false>(stop, subtract);
         }
       }
     }
     if (!sound) return std::numeric_limits<double>::quiet_NaN();
     if (!feasible) return infeasible > 0 ? 0.0 : -kImpossible;
-    return (kind == InputKind::kLogits ? std::max(0.0, -log_z) : -log_z) * factor;
+    return (logits ? std::max(0.0, -log_z) : -log_z) * factor;
+  }
+
+ private:
+  // A frame of logits: its masses to e, 1 - the largest of them to rest. False where it has none.
+  static HWY_INLINE bool SetLogits(size_t t, const double* row, size_t classes, double* e, double& rest,
+                                   CtcLattice& lattice) {
+    const RowMax<double> top = MaxOf(row, classes, kImpossible);
+    if (!top.sound) return false;
+    rest = LogitMasses(row, top.max, nullptr, classes, e, [](size_t, auto, auto) {}).rest;
+    if (!lattice.SetMasses(t, [&](int32_t c) { return e[c]; })) {
+      lattice.SetLogs(t, 0, [&](int32_t c) { return row[c] - top.max; });
+    }
+    return true;
+  }
+
+  // A frame of probabilities, which become masses p / 2^exponent, or of their logarithms.
+  static HWY_INLINE bool SetShares(size_t t, const double* row, InputKind kind, size_t classes, double& exponent,
+                                   double& log_scale, CtcLattice& lattice) {
+    const bool logs = kind == InputKind::kLogProbabilities;
+    if (!Sound(row, classes, {logs ? kImpossible : 0.0, std::numeric_limits<double>::max()})) return false;
+    double largest = row[lattice.blank()];
+    for (size_t i = 0; i < lattice.labels(); ++i) largest = std::max(largest, row[lattice.label(i)]);
+    if (logs) {
+      lattice.SetLogs(t, largest == kImpossible ? 0 : largest, [&](int32_t c) { return row[c]; });
+      return true;
+    }
+    exponent = ExponentOf(std::clamp(largest, 0x1p-1000, 0x1p1000));
+    const double scale = PowerOfTwo(-exponent);
+    constexpr double kLog2 = 0.693147180559945309417;
+    log_scale += exponent * kLog2;
+    if (!lattice.SetMasses(t, [&](int32_t c) { return row[c] * scale; })) {
+      lattice.SetLogs(t, 0, [&](int32_t c) HWY_ATTR {
+        return Scalar(row[c], [](auto d, auto p) HWY_ATTR { return LogOf(d, p); }) - exponent * kLog2;
+      });
+    }
+    return true;
+  }
+
+  HWY_INLINE void SubtractShares(const Item& x, const CtcLattice& lattice, const CtcShares& shares, size_t t,
+                                 size_t classes, double factor, double exponent) const {
+    const bool logs = x.form().input_kind == InputKind::kLogProbabilities;
+    // In two steps, neither of which leaves the range of double unless the slope does.
+    const double lost = logs ? 0 : CtcLattice::kPerMassExponent - exponent, half = std::floor(lost / 2);
+    const double first = PowerOfTwo(half) * factor, second = PowerOfTwo(lost - half);
+    double* const out = x.slope(0) + t * classes;
+    out[lattice.blank()] -= shares.blank;
+    for (size_t i = 0; i < lattice.labels(); ++i) out[lattice.label(i)] -= shares.label[i];
+    for (size_t c = 0; c < classes; ++c) out[c] = out[c] / shares.total * first * second;
+    if (!logs || gradient == 0) return;
+    const auto by = C(Tag<double>(), factor);
+    Walk(x.in(0) + t * classes, kImpossible, static_cast<const double*>(out), classes, out,
+         [&](size_t, auto log, auto share) HWY_ATTR { return hn::MulAdd(hn::Exp(Tag<double>(), log), by, share); });
   }
 };
 

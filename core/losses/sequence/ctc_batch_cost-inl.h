@@ -89,37 +89,42 @@ struct CtcBatchCost {
   };
   double epsilon;
 
-  static size_t Scratch(const Dims& dims, size_t) { return CtcLattice::Scratch(dims['T'], dims['L']) + dims['C']; }
+  static size_t Scratch(const Dims& dims, size_t) { return CtcLattice::Scratch(dims['T'], dims['L']) + 2 * dims['C']; }
 
   HWY_INLINE double operator()(const Item& x) const {
     const size_t classes = x.dim('C');
     const size_t frames = x.index(2) == nullptr ? x.dim('T') : *x.index(2);
     const size_t labels = x.index(3) == nullptr ? x.dim('L') : *x.index(3);
-    double* const q = x.scratch();
-    CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(classes) - 1, frames, q + classes);
+    double *const q = x.scratch(), *const copy = q + classes;
+    CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(classes) - 1, frames, copy + classes);
+    const auto stop = [&] { return x.cancelled(); };
     const auto masses_of = [&](size_t t) HWY_ATTR {
       for (size_t c = 0; c < classes; ++c) q[c] = x.in(0)[t * classes + c] + epsilon;
       return ProbabilityMasses(q, *std::max_element(q, q + classes), classes);
     };
 
     bool sound = true;
-    for (size_t t = 0; t < frames && sound; ++t) {
+    double certainty = 0;
+    for (size_t t = 0; t < frames && !stop(); ++t) {
       sound = Sound(x.in(0) + t * classes, classes, {0, std::numeric_limits<double>::max()});
       if (!sound) break;
       const Masses masses = masses_of(t);
-      lattice.SetScores(t, [&](int32_t c) { return -NegLogShare(q[c], masses); });
+      certainty += Log1pScalar(masses.rest / masses.max);
+      if (!lattice.SetMasses(t, [&](int32_t c) { return q[c] / masses.max; })) {
+        lattice.SetLogs(t, 0, [&](int32_t c) { return -NegLogShare(q[c], {masses.max, 0}); });
+      }
     }
-    const double log_z = sound ? lattice.Forward() : kImpossible;
+    const double log_z = sound ? lattice.Forward(stop) - certainty : kImpossible;
     const bool feasible = log_z > kImpossible;
     if (x.extra() != nullptr) *x.extra() = feasible ? 1 : 0;
     if (double* const slope = x.slope(0); slope != nullptr) {
       std::fill_n(slope, x.width(), sound ? 0.0 : std::numeric_limits<double>::quiet_NaN());
       if (feasible) {
-        lattice.Backward<false>([&](size_t t, const double* w, double total) HWY_ATTR {
+        lattice.Backward<false>(stop, [&](size_t t, const CtcShares& shares) HWY_ATTR {
           const Masses masses = masses_of(t);
-          double* const out = slope + t * classes;
-          SoftmaxMinusShares(lattice, w, total, q, masses, classes, out);
-          for (size_t c = 0; c < classes; ++c) out[c] /= q[c];
+          std::copy_n(q, classes, copy);
+          SoftmaxMinusShares(lattice, shares, masses, classes, 1, copy);
+          for (size_t c = 0; c < classes; ++c) slope[t * classes + c] = copy[c] / q[c];
         });
       }
     }
