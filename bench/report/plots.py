@@ -2,7 +2,8 @@
 
 import subprocess
 
-COLORS = ["#2c5f9e", "#c0392b", "#e0a030", "#4c9a6a", "#7d5ba6", "#888888"]
+COLORS = ["#c0392b", "#e0a030", "#4c9a6a", "#7d5ba6", "#3aa6b9", "#a0522d"]
+OWN_COLORS = {"lossd": "#2c5f9e", "no-op": "#888888"}  # the same in every plot
 STYLE = """
 set terminal svg size {width},{height} font "sans-serif,13" background "white"
 set output "{path}"
@@ -30,7 +31,7 @@ def data_block(head, rows):
 
 
 def series(i, name):
-    return f'linecolor "{COLORS[i % len(COLORS)]}" title {quote(name)}'
+    return f'linecolor "{OWN_COLORS.get(name, COLORS[i % len(COLORS)])}" title {quote(name)}'
 
 
 def run(script):
