@@ -19,6 +19,7 @@ grpc::Slice NewOutput(size_t bytes);
 
 // Memory for all outputs of a problem; those that it does not have are empty.
 struct OutputSlices {
+  OutputSlices() = default;  // of a problem whose outputs are not sent
   explicit OutputSlices(const Problem& problem);
   Outputs outputs() const;
 

@@ -26,11 +26,6 @@ absl::Status OverBudget() {
   return absl::ResourceExhaustedError("the server is at its memory budget, and this call takes more than it declared");
 }
 
-// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
-// they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
-// unreserved.
-constexpr size_t kMaxSkeletonBytes = 4 << 20;
-
 // The same beats for a weighted sum of losses.
 absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
                                               const v1::GradientRequest& message, const TensorsByName& views,
