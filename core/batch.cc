@@ -182,7 +182,7 @@ absl::Status BatchEvaluator::CheckInPieces(const Problem& problem, const Chunk& 
   return absl::OkStatus();
 }
 
-absl::Status BatchEvaluator::Add(const Chunk& unordered, const Cancellation& cancellation, const Reserve& reserve) {
+absl::Status BatchEvaluator::Add(const Chunk& unordered, const Cancellation& cancellation, const Admit& admit) {
   if (unordered.empty()) return absl::OkStatus();
   Chunk chunk = unordered;
   std::sort(chunk.begin(), chunk.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -193,7 +193,10 @@ absl::Status BatchEvaluator::Add(const Chunk& unordered, const Cancellation& can
   const absl::StatusOr<Problem> problem = MakeProblemOf(chunk);
   if (!problem.ok()) return InChunk(num_chunks_, problem.status());
   if (absl::Status s = CheckInPieces(*problem, chunk); !s.ok()) return InChunk(num_chunks_, s);
-  if (absl::Status s = AddItems(chunk, *problem, cancellation, reserve); !s.ok()) return InChunk(num_chunks_, s);
+  if (!admit(*problem, MakePlan(*problem))) {
+    return InChunk(num_chunks_, absl::ResourceExhaustedError("the memory that it takes is not to be had now"));
+  }
+  if (absl::Status s = AddItems(chunk, *problem, cancellation); !s.ok()) return InChunk(num_chunks_, s);
   if (!whole_) {
     whole_ = *problem;
     for (BoundInput& input : whole_->inputs) input.view.reset();
@@ -206,8 +209,7 @@ absl::Status BatchEvaluator::Add(const Chunk& unordered, const Cancellation& can
   return absl::OkStatus();
 }
 
-absl::Status BatchEvaluator::AddItems(const Chunk& chunk, const Problem& problem, const Cancellation& cancellation,
-                                      const Reserve& reserve) {
+absl::Status BatchEvaluator::AddItems(const Chunk& chunk, const Problem& problem, const Cancellation& cancellation) {
   if (problem.num_items == 0) return absl::OkStatus();
   const size_t rows = RowsOf(chunk[0].second), items_in_row = problem.num_items / rows;
   const size_t block = ItemsInBlock(problem);
@@ -223,13 +225,13 @@ absl::Status BatchEvaluator::AddItems(const Chunk& chunk, const Problem& problem
     if (!both.ok()) return both.status();
     const absl::StatusOr<Problem> straddling = MakeProblemOf(*both);
     if (!straddling.ok()) return straddling.status();
-    if (absl::Status s = Sum(*straddling, {items_done_, block}, cancellation, &reserve); !s.ok()) return s;
+    if (absl::Status s = Sum(*straddling, {items_done_, block}, cancellation); !s.ok()) return s;
     begin = lacking;
     carried_.clear();
     carried_rows_ = 0;
   }
   const size_t whole_blocks = (problem.num_items - begin) / block * block;
-  if (absl::Status s = Sum(problem, {begin, whole_blocks}, cancellation, &reserve); !s.ok()) return s;
+  if (absl::Status s = Sum(problem, {begin, whole_blocks}, cancellation); !s.ok()) return s;
   begin += whole_blocks;
   if (begin == problem.num_items) return absl::OkStatus();
   items_done_ = begin % items_in_row;
@@ -237,16 +239,9 @@ absl::Status BatchEvaluator::AddItems(const Chunk& chunk, const Problem& problem
   return absl::OkStatus();
 }
 
-absl::Status BatchEvaluator::Sum(const Problem& problem, Run items, const Cancellation& cancellation,
-                                 const Reserve* reserve) {
-  const Plan plan = MakePlan(problem, items.count);
-  const size_t workers = std::min<size_t>(plan.num_shards, executor_.num_threads());
-  const size_t bytes = plan.partial_bytes + plan.workspace_bytes * workers + problem.permuted_bytes();
-  if (reserve != nullptr && !(*reserve)(bytes)) {
-    return absl::ResourceExhaustedError(
-        "the server is at its memory budget, and this chunk takes more than was reserved");
-  }
-  return SumItems(problem, plan, items, executor_, cancellation, &total_) ? absl::OkStatus() : error::Cancelled();
+absl::Status BatchEvaluator::Sum(const Problem& problem, Run items, const Cancellation& cancellation) {
+  const bool done = SumItems(problem, MakePlan(problem, items.count), items, executor_, cancellation, &total_);
+  return done ? absl::OkStatus() : error::Cancelled();
 }
 
 absl::StatusOr<Chunk> BatchEvaluator::CarryAnd(const Chunk& chunk, size_t rows) const {
@@ -287,7 +282,7 @@ absl::StatusOr<Result> BatchEvaluator::Finish(const Cancellation& cancellation) 
     const absl::StatusOr<Problem> problem = MakeProblemOf(*rest);
     if (!problem.ok()) return problem.status();
     const Run items{items_done_, problem->num_items - items_done_};
-    if (absl::Status s = Sum(*problem, items, cancellation, nullptr); !s.ok()) return s;
+    if (absl::Status s = Sum(*problem, items, cancellation); !s.ok()) return s;
   }
   const size_t items_in_row = ElementCount(std::span(whole_->item_shape).subspan(1)).value_or(0);
   whole_->item_shape[0] = static_cast<int64_t>(num_rows_);

@@ -33,8 +33,9 @@ struct OwnedTensor {
 // Not thread-safe.
 class BatchEvaluator {
  public:
-  // Asked before that many bytes are taken beside a chunk; false: they are not to be had.
-  using Reserve = std::function<bool(size_t bytes)>;
+  // Asked once for every chunk, when it has been checked and before memory is taken for its evaluation; false: that is
+  // not to be had.
+  using Admit = std::function<bool(const Problem& problem, const Plan& plan)>;
 
   // `header`: the request without its rows: loss, parameters, options, and tensors that are the same for all rows,
   // which are copied. The gradient is no part of it.
@@ -45,7 +46,7 @@ class BatchEvaluator {
   // those of MakeProblem for the chunk; INVALID_ARGUMENT for chunks that do not fit together, and for what needs the
   // whole batch at once (batch losses, NONE, a class axis or an item that spans the rows); RESOURCE_EXHAUSTED;
   // CANCELLED. After an error there is nothing to add to.
-  absl::Status Add(const Chunk& chunk, const Cancellation& cancellation, const Reserve& reserve);
+  absl::Status Add(const Chunk& chunk, const Cancellation& cancellation, const Admit& admit);
 
   // The result over all rows. INVALID_ARGUMENT where no chunk came. At most once.
   absl::StatusOr<Result> Finish(const Cancellation& cancellation);
@@ -67,10 +68,9 @@ class BatchEvaluator {
   absl::Status CheckLayout(const Chunk& chunk);
   absl::StatusOr<Problem> MakeProblemOf(const Chunk& rows) const;
   absl::Status CheckInPieces(const Problem& problem, const Chunk& chunk) const;
-  absl::Status AddItems(const Chunk& chunk, const Problem& problem, const Cancellation& cancellation,
-                        const Reserve& reserve);
+  absl::Status AddItems(const Chunk& chunk, const Problem& problem, const Cancellation& cancellation);
   // Adds items [begin, begin + count) of a problem to the total.
-  absl::Status Sum(const Problem& problem, Run items, const Cancellation& cancellation, const Reserve* reserve);
+  absl::Status Sum(const Problem& problem, Run items, const Cancellation& cancellation);
   absl::StatusOr<Chunk> CarryAnd(const Chunk& chunk, size_t rows) const;
   void Carry(const Chunk& chunk, size_t begin, size_t end);
 

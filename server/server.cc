@@ -188,16 +188,6 @@ std::vector<Method> Server::Methods() {
                   .reserve_factor = factor,
                   .observer = Observe(type, kService, name)};
   };
-  const auto not_yet = [this](const char* type, const char* name, const char* instead) {
-    return Method{.name = fmt::format("/{}/{}", kService, name),
-                  .handler = nullptr,
-                  .requests = nullptr,
-                  .stream = nullptr,
-                  .unimplemented = fmt::format("{} is not served yet; {}", name, instead),
-                  .max_request_bytes = 0,
-                  .reserve_factor = 0,
-                  .observer = Observe(type, kService, name)};
-  };
   const auto evaluate = [this](UnaryCall& call) { Evaluate(handlers_, call); };
   const auto gradient = [this](UnaryCall& call) { Gradient(handlers_, call); };
   const auto evaluate_each = [evaluate] {
@@ -216,8 +206,8 @@ std::vector<Method> Server::Methods() {
       unary(kService, "DescribeLoss", DescribeLoss, kSmallRequestBytes, 1),
       requests("bidi_stream", "EvaluateStream", evaluate_each, kEvaluateReserveFactor),
       requests("bidi_stream", "GradientStream", gradient_each, kGradientReserveFactor),
-      not_yet("client_stream", "EvaluateBatch",
-              "send parts of the batch as Evaluate calls, and add up sum and divisor"),
+      requests(
+          "client_stream", "EvaluateBatch", [this] { return EvaluateBatch(handlers_); }, kEvaluateReserveFactor),
       unary(kHealth, "Check", check, kSmallRequestBytes, 0),  // answered under any load
       stream("server_stream", kHealth, "Watch", watch),
       stream("bidi_stream", kReflection, "ServerReflectionInfo", reflect),

@@ -11,6 +11,7 @@
 #include "google/protobuf/empty.pb.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "grpcpp/client_context.h"
+#include "lossd/batch.h"
 #include "lossd/stream.h"
 #include "lossd/v1/loss_service.grpc.pb.h"
 
@@ -75,7 +76,7 @@ class Client::Impl {
       return absl::InvalidArgumentError(
           absl::StrCat("max_request_bytes: expected 1 to max_message_bytes, ", options_.max_message_bytes));
     }
-    return std::make_unique<MessageStream>(connection_.channel(), method, absl::Now() + options.timeout,
+    return std::make_unique<MessageStream>(connection_.stream_channel(), method, absl::Now() + options.timeout,
                                            options.max_request_bytes);
   }
 
@@ -149,6 +150,14 @@ absl::StatusOr<LossStream<GradientResult>> Client::OpenGradientStream(const Stre
   auto messages = impl_->Open("/lossd.v1.LossService/GradientStream", options);
   if (!messages.ok()) return messages.status();
   return LossStream<GradientResult>(*std::move(messages));
+}
+
+absl::StatusOr<Batch> Client::OpenBatch(const LossCall& header, const StreamOptions& options) const {
+  auto messages = impl_->Open("/lossd.v1.LossService/EvaluateBatch", options);
+  if (!messages.ok()) return messages.status();
+  absl::Status begun = (*messages)->Send(EncodeHeader(header));
+  if (!begun.ok() && !(*messages)->ended()) return begun;
+  return Batch(*std::move(messages), std::move(begun));
 }
 
 absl::StatusOr<v1::ListLossesResponse> Client::ListLosses() const {

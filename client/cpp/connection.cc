@@ -37,13 +37,9 @@ constexpr int kInitialReconnectBackoffMs = 100;
 constexpr int kMaxReconnectBackoffMs = 2000;
 
 std::string ServiceConfig(const RetryOptions& retry) {
-  // Streams are not tried again: gRPC would keep all of their messages for that.
   return absl::StrFormat(
       R"({"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": %d, "initialBackoff": "%.9fs", )"
-      R"("maxBackoff": "%.9fs", "backoffMultiplier": %g, "retryableStatusCodes": ["UNAVAILABLE"]}}, )"
-      R"({"name": [{"service": "lossd.v1.LossService", "method": "EvaluateStream"}, )"
-      R"({"service": "lossd.v1.LossService", "method": "GradientStream"}, )"
-      R"({"service": "lossd.v1.LossService", "method": "EvaluateBatch"}]}]})",
+      R"("maxBackoff": "%.9fs", "backoffMultiplier": %g, "retryableStatusCodes": ["UNAVAILABLE"]}}]})",
       retry.max_attempts, absl::ToDoubleSeconds(retry.initial_backoff), absl::ToDoubleSeconds(retry.max_backoff),
       retry.backoff_multiplier);
 }
@@ -155,6 +151,16 @@ Connection::Connection(const ClientOptions& options) : options_(options), channe
 std::shared_ptr<grpc::Channel> Connection::channel() const {
   absl::MutexLock lock(&mutex_);
   return channel_;
+}
+
+std::shared_ptr<grpc::Channel> Connection::stream_channel() const {
+  absl::MutexLock lock(&mutex_);
+  if (stream_channel_ == nullptr) {
+    ClientOptions once = options_;
+    once.retry.max_attempts = 1;
+    stream_channel_ = MakeChannel(once);
+  }
+  return stream_channel_;
 }
 
 void Connection::Drop(std::shared_ptr<grpc::Channel> channel) {

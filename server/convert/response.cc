@@ -117,7 +117,7 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
     v1::Tensor& tensor = (*response.mutable_hessian_diagonals())[std::string(contract.inputs[0].name)];
     sender.Set(problem.dtype, problem.inputs[0].view->shape(), slices.Of(slices.outputs().hessian), &tensor);
   }
-  if (contract.extra == Extra::kPerItem) {
+  if (contract.extra == Extra::kPerItem && (slices.outputs().extra != nullptr || problem.extra_bytes() == 0)) {
     sender.Set(DType::kF64, problem.item_shape, slices.Of(slices.outputs().extra),
                &(*response.mutable_outputs())[std::string(contract.extra_name)]);
   }

@@ -20,6 +20,7 @@ grpc::Slice NewOutput(size_t bytes);
 // Memory for all outputs of a problem.
 class OutputSlices {
  public:
+  OutputSlices() = default;  // of a problem whose outputs are not sent
   explicit OutputSlices(const Problem& problem);
   const Outputs& outputs() const { return outputs_; }
   // The slice of an output; empty where the problem does not have it (null).

@@ -37,11 +37,6 @@ absl::Status OverBudget() {
   return absl::ResourceExhaustedError("the server is at its memory budget, and this call takes more than it declared");
 }
 
-// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
-// they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
-// unreserved.
-constexpr size_t kMaxSkeletonBytes = 4 << 20;
-
 // On the stack, for what protobuf makes of a usual request.
 constexpr size_t kArenaBytes = 4 << 10;
 

@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-bool Always(size_t) { return true; }
+bool Always(const Problem&, const Plan&) { return true; }
 
 Executor& Two() {
   static Executor& executor = *new Executor(2);
@@ -354,7 +354,7 @@ TEST(Batch, MemoryThatIsNotToBeHadAndCancellationAreErrors) {
   batch.rows["y_pred"] = batch.rows["y_true"] = {DType::kF32, numbers};
   const Call part = batch.Part(0, 5000);
   BatchEvaluator poor(none, Two()), stopped(none, Two());
-  EXPECT_EQ(poor.Add(ChunkOf(part.request), Cancellation(), [](size_t) { return false; }).code(),
+  EXPECT_EQ(poor.Add(ChunkOf(part.request), Cancellation(), [](const Problem&, const Plan&) { return false; }).code(),
             absl::StatusCode::kResourceExhausted);
   Cancellation cancelled;
   cancelled.Cancel();

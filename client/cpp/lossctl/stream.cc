@@ -85,7 +85,7 @@ int Stream(const GlobalFlags& flags, bool gradient) {
     return kExitUsage;
   }
   Connection connection({.address = flags.address});
-  MessageStream stream(connection.channel(),
+  MessageStream stream(connection.stream_channel(),
                        gradient ? "/lossd.v1.LossService/GradientStream" : "/lossd.v1.LossService/EvaluateStream",
                        absl::Now() + *timeout, StreamOptions().max_request_bytes);
   return gradient ? Run<v1::GradientRequest, v1::GradientResponse>(stream)

@@ -103,6 +103,7 @@ struct GradientResult : EvaluateResult {
   std::optional<Tensor> hessian_diagonal;   // where asked for, with respect to the first input
 };
 
+class Batch;
 template <class Result>
 class LossStream;
 struct StreamOptions;
@@ -128,6 +129,10 @@ class Client {
   // can be reached shows in what follows.
   [[nodiscard]] absl::StatusOr<LossStream<EvaluateResult>> OpenEvaluateStream(const StreamOptions& options) const;
   [[nodiscard]] absl::StatusOr<LossStream<GradientResult>> OpenGradientStream(const StreamOptions& options) const;
+
+  // One loss over a batch in chunks: lossd/batch.h. `header` is the call without its rows; its memory is free again
+  // when this returns.
+  [[nodiscard]] absl::StatusOr<Batch> OpenBatch(const LossCall& header, const StreamOptions& options) const;
 
   // The catalogue, as the messages of lossd/v1/catalogue.pb.h: include it to use them.
   [[nodiscard]] absl::StatusOr<v1::ListLossesResponse> ListLosses() const;

@@ -13,7 +13,7 @@
 // Errors. A request that the server refuses ends the stream: the requests before it are answered, then Receive returns
 // the status, whose message says which request it was; those behind it are not answered, and may be sent again on a new
 // stream. A server that shuts down answers what it has read and ends the stream with UNAVAILABLE. Nothing is tried
-// again by itself.
+// again by itself. Streams share a connection of their own, beside that of the client's other calls.
 #pragma once
 
 #include <cstddef>
