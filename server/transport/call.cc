@@ -102,6 +102,7 @@ void Call::OnEvent(Event event, bool ok) {
     case Event::kRelease:
     case Event::kWake:
     case Event::kDrain:
+    case Event::kStop:
       break;
   }
   if (--pending_events_ > 0) return;

@@ -29,12 +29,14 @@ void CallQueue::Start() {
 }
 
 void CallQueue::Stop() {
-  tick_alarm_.Cancel();
-  queue_->Shutdown();
   if (thread_.joinable()) {
+    // The thread shuts its queue down itself: an alarm that is set on a queue which another thread just shut down ends
+    // the process.
+    stop_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &stop_);
     thread_.join();
     return;
   }
+  queue_->Shutdown();
   void* tag;
   bool ok;
   while (queue_->Next(&tag, &ok)) {
@@ -70,7 +72,13 @@ void CallQueue::OnEvent(Event event, bool ok) {
     for (Call* call : calls_) call->Drain();
     return;
   }
-  if (!ok) return;  // stopping
+  if (event == Event::kStop) {
+    stopping_ = true;
+    tick_alarm_.Cancel();
+    queue_->Shutdown();
+    return;
+  }
+  if (!ok || stopping_) return;
   if (transport_.admission_.load().waiting_calls > 0) {
     const auto limit = std::chrono::steady_clock::now() - transport_.options_.stall_timeout;
     for (Call* call : calls_) call->EndIfStalled(limit);

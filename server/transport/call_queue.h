@@ -13,7 +13,7 @@ namespace lossd::server {
 class Call;
 class Transport;
 
-enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake, kDrain };
+enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake, kDrain, kStop };
 
 class EventTarget {
  public:
@@ -62,7 +62,9 @@ class CallQueue final : private EventTarget {
   EventTag release_{this, Event::kRelease};
   EventTag wake_{this, Event::kWake};
   EventTag drain_{this, Event::kDrain};
-  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_, drain_alarm_;
+  EventTag stop_{this, Event::kStop};
+  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_, drain_alarm_, stop_alarm_;
+  bool stopping_ = false;
   std::list<Call*> calls_;
   std::thread thread_;
 };
