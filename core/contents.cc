@@ -102,20 +102,6 @@ absl::Status CheckInput(const Problem& problem, size_t i) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status CheckContents(const Problem& problem) {
-  // Counts before what they count.
-  for (const bool prefixes : {false, true}) {
-    for (size_t i = 0; i < problem.inputs.size(); ++i) {
-      if (!problem.inputs[i].view) continue;
-      if ((problem.contract().inputs[i].content == Content::kPrefixIndex) != prefixes) continue;
-      if (absl::Status s = CheckInput(problem, i); !s.ok()) return s;
-    }
-  }
-  return problem.mask ? CheckBools("mask", problem.mask->view) : absl::OkStatus();
-}
-
 absl::Status CheckFinite(const Problem& problem) {
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (!problem.inputs[i].view) continue;
@@ -131,6 +117,23 @@ absl::Status CheckFinite(const Problem& problem) {
     if (absl::Status s = CheckFiniteView("element_weight", *problem.element_weight); !s.ok()) return s;
   }
   return problem.sample_weight ? CheckFiniteView("sample_weight", problem.sample_weight->view) : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckContents(const Problem& problem) {
+  // Counts before what they count.
+  for (const bool prefixes : {false, true}) {
+    for (size_t i = 0; i < problem.inputs.size(); ++i) {
+      if (!problem.inputs[i].view) continue;
+      if ((problem.contract().inputs[i].content == Content::kPrefixIndex) != prefixes) continue;
+      if (absl::Status s = CheckInput(problem, i); !s.ok()) return s;
+    }
+  }
+  if (problem.mask) {
+    if (absl::Status s = CheckBools("mask", problem.mask->view); !s.ok()) return s;
+  }
+  return problem.non_finite_policy == NonFinitePolicy::kError ? CheckFinite(problem) : absl::OkStatus();
 }
 
 bool HoldsOnlyZeroAndOne(const TensorView& view) {

@@ -6,11 +6,9 @@
 
 namespace lossd {
 
-// Every integer input within its range, every BOOL 0 or 1. REQUIRES: inputs, mask and ignore_index of `problem` set.
+// Every integer input within its range, every BOOL 0 or 1; under NonFinitePolicy::kError every number finite.
+// INVALID_ARGUMENT otherwise. REQUIRES: everything else of `problem` is set.
 absl::Status CheckContents(const Problem& problem);
-
-// NonFinitePolicy::kError.
-absl::Status CheckFinite(const Problem& problem);
 
 // True where y_true holds nothing but 0 and 1: Keras's test for labels that are to be read as signs.
 bool HoldsOnlyZeroAndOne(const TensorView& view);

@@ -58,6 +58,12 @@ absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double 
       Cat("params.", param.name, ": ", given, " for ", loss, "; expected ", ToString(param.domain)));
 }
 
+absl::Status ParamNotAnIndex(std::string_view loss, const Param& param, double given, size_t size) {
+  const std::string_view axis(&param.index_of, 1);
+  return InvalidArgumentError(Cat("params.", param.name, ": ", given, " for ", loss, "; expected an integer in [-1, ",
+                                  axis, ") with ", axis, " = ", size));
+}
+
 absl::Status ParamNotANumber(std::string_view loss, const Param& param) {
   return InvalidArgumentError(
       Cat("params.", param.name, ": not a number; ", loss, " expects ", ToString(param.domain)));

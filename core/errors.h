@@ -24,6 +24,8 @@ absl::Status UnknownLoss(std::string_view name, const std::vector<std::string_vi
 absl::Status UnknownParam(std::string_view loss, std::string_view param, const std::vector<std::string_view>& known);
 absl::Status RepeatedParam(std::string_view loss, std::string_view param);
 absl::Status ParamOutOfDomain(std::string_view loss, const Param& param, double given);
+// Of a parameter that picks one of `size` (Param::index_of).
+absl::Status ParamNotAnIndex(std::string_view loss, const Param& param, double given, size_t size);
 absl::Status ParamNotANumber(std::string_view loss, const Param& param);
 absl::Status ParamNotAChoice(std::string_view loss, const Param& param, std::string_view given);
 

@@ -4,11 +4,15 @@
 #include "core/evaluate.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "core/convert_block.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
@@ -30,26 +34,36 @@ class ExecutorCrew final : public Crew {
   const Cancellation& cancellation_;
 };
 
-// Calls body(run, workspace) for every block, on the executor's threads, and merges what it returns in block order.
-// Nothing: cancelled.
+// Calls body(run, workspace) for every strip of `items`, on the executor's threads, and merges what it returns into
+// `total` in order: strips into blocks, blocks into the whole. Nothing: cancelled.
 template <class Body>
-std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
-                                    const Cancellation& cancellation, const Body& body) {
-  std::vector<Partial> partials(plan.num_blocks);
+std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Run items, Partial total,
+                                    Executor& executor, const Cancellation& cancellation, const Body& body) {
+  absl::InlinedVector<Partial, 1> partials(plan.num_blocks);
   const ExecutorCrew crew(executor, cancellation);
   const bool done = executor.ForEachShard(plan.num_shards, cancellation, [&](size_t shard) {
-    Workspace workspace(problem, plan.items_per_block);
+    Workspace workspace(problem, plan.items_per_strip);
     workspace.crew = &crew;
     const size_t end = std::min(plan.num_blocks, (shard + 1) * plan.blocks_per_shard);
     for (size_t block = shard * plan.blocks_per_shard; block < end && !cancellation.cancelled(); ++block) {
-      const size_t begin = block * plan.items_per_block;
-      partials[block] = body(Run{begin, std::min(plan.items_per_block, problem.num_items - begin)}, workspace);
+      const size_t stop = std::min(items.count, (block + 1) * plan.items_per_block);
+      for (size_t begin = block * plan.items_per_block; begin < stop; begin += plan.items_per_strip) {
+        const Run strip{items.begin + begin, std::min(plan.items_per_strip, stop - begin)};
+        Merge(body(strip, workspace), partials[block]);
+      }
     }
+    FinishStreams();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
-  Partial total;
   for (const Partial& partial : partials) Merge(partial, total);
   return total;
+}
+
+// The same for every block of the problem.
+template <class Body>
+std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Executor& executor,
+                                    const Cancellation& cancellation, const Body& body) {
+  return ForEachBlock(problem, plan, {0, problem.num_items}, {}, executor, cancellation, body);
 }
 
 double DivisorOf(const Problem& problem, const Partial& total) {
@@ -70,6 +84,9 @@ double DivisorOf(const Problem& problem, const Partial& total) {
   return 1;
 }
 
+// Nothing left, or weights that add up to nothing: the empty policy speaks, and no slope may become 0/0.
+bool IsEmpty(const Problem& problem, double divisor) { return problem.reduction == Reduction::kMean && divisor == 0; }
+
 void ClearGradients(const Problem& problem, const Outputs& outputs) {
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (outputs.gradients[i] != nullptr) std::memset(outputs.gradients[i], 0, problem.gradient_bytes(i));
@@ -84,14 +101,14 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
   if (problem.weighted()) {
     const std::optional<Partial> weighed =
         ForEachBlock(problem, plan, executor, cancellation,
-                     [&](Run run, Workspace& workspace) { return WeighBlock(problem, run, workspace); });
+                     [&](Run run, Workspace& workspace) { return WeighStrip(problem, run, workspace); });
     if (!weighed) return error::Cancelled();
     known = *weighed;
   }
   if (problem.values_first()) {
     const std::optional<Partial> values =
         ForEachBlock(problem, plan, executor, cancellation,
-                     [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, {}, 1, workspace); });
+                     [&](Run run, Workspace& workspace) { return EvaluateStrip(problem, run, {}, 1, workspace); });
     if (!values) return error::Cancelled();
     known.terms = values->terms;
     known.nonzero = values->nonzero;
@@ -102,18 +119,41 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
   const double factor = early_divisor == 0 ? 0 : 1 / early_divisor;
   const std::optional<Partial> done = ForEachBlock(
       problem, plan, executor, cancellation,
-      [&](Run run, Workspace& workspace) { return EvaluateBlock(problem, run, outputs, factor, workspace); });
+      [&](Run run, Workspace& workspace) { return EvaluateStrip(problem, run, outputs, factor, workspace); });
   if (!done) return error::Cancelled();
   Partial total = *done;
   if (plan.num_blocks == 0) {
     total = known;
     ClearGradients(problem, outputs);  // shared inputs have elements though there are no items
   }
-  const double divisor = DivisorOf(problem, total);
-  // Nothing left, or weights that add up to nothing: the empty policy speaks, and no slope may become 0/0.
-  const bool empty = problem.reduction == Reduction::kMean && divisor == 0;
-  if (empty) ClearGradients(problem, outputs);  // inf * 0 is NaN
+  const Result result = Conclude(problem, total);
+  if (IsEmpty(problem, result.divisor)) ClearGradients(problem, outputs);  // inf * 0 is NaN
+  return result;
+}
 
+// The problem with the axes of its tensors in order, in `copies`.
+absl::StatusOr<Problem> InOrder(const Problem& problem, std::array<std::vector<std::byte>, kMaxInputs>& copies) {
+  Problem ordered = problem;
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    const BoundInput& input = problem.inputs[i];
+    if (input.order.empty()) continue;
+    const TensorView& view = *input.view;
+    copies[i] = Permute(view, input.order);
+    absl::StatusOr<TensorView> moved =
+        TensorView::Make(problem.contract().inputs[i].name, view.dtype(), Permuted(view.shape(), input.order),
+                         {{copies[i].data(), copies[i].size()}});
+    if (!moved.ok()) return moved.status();
+    ordered.inputs[i].view = *std::move(moved);
+    ordered.inputs[i].order.clear();
+  }
+  return ordered;
+}
+
+}  // namespace
+
+Result Conclude(const Problem& problem, const Partial& total) {
+  const double divisor = DivisorOf(problem, total);
+  const bool empty = IsEmpty(problem, divisor);
   Result result{.value = std::nullopt,
                 .sum = total.sum,
                 .divisor = divisor,
@@ -132,38 +172,39 @@ absl::StatusOr<Result> EvaluateInOrder(const Problem& problem, const Plan& plan,
   return result;
 }
 
-}  // namespace
+bool SumItems(const Problem& problem, const Plan& plan, Run items, Executor& executor, const Cancellation& cancellation,
+              Partial* total) {
+  if (plan.num_blocks == 0) return true;
+  std::array<std::vector<std::byte>, kMaxInputs> copies;
+  const absl::StatusOr<Problem> ordered = InOrder(problem, copies);
+  assert(ordered.ok());  // the same bytes under other axes
+  const std::optional<Partial> done =
+      ForEachBlock(*ordered, plan, items, *total, executor, cancellation,
+                   [&](Run run, Workspace& workspace) { return EvaluateStrip(*ordered, run, {}, 1, workspace); });
+  if (done) *total = *done;
+  return done.has_value();
+}
 
 absl::StatusOr<Result> Evaluate(const Problem& problem, const Plan& plan, const Outputs& outputs, Executor& executor,
                                 const Cancellation& cancellation) {
   if (problem.permuted_bytes() == 0) return EvaluateInOrder(problem, plan, outputs, executor, cancellation);
   // Axes are brought into order once, and back once: everything between sees items that lie one behind the other.
-  Problem ordered = problem;
+  std::array<std::vector<std::byte>, kMaxInputs> copies;
+  const absl::StatusOr<Problem> ordered = InOrder(problem, copies);
+  if (!ordered.ok()) return ordered.status();
   Outputs inner = outputs;
-  std::vector<std::vector<std::byte>> copies;
   std::array<std::vector<std::byte>, kMaxInputs + 1> results;
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
-    const BoundInput& input = problem.inputs[i];
-    if (input.order.empty()) continue;
-    const TensorView& view = *input.view;
-    const auto& copy = copies.emplace_back(Permute(view, input.order));
-    absl::StatusOr<TensorView> moved =
-        TensorView::Make(problem.contract().inputs[i].name, view.dtype(), Permuted(view.shape(), input.order),
-                         {{copy.data(), copy.size()}});
-    if (!moved.ok()) return moved.status();
-    ordered.inputs[i].view = *std::move(moved);
-    ordered.inputs[i].order.clear();
-    if (outputs.gradients[i] != nullptr) {
-      results[i].resize(view.size_bytes());
-      inner.gradients[i] = results[i].data();
-    }
+    if (problem.inputs[i].order.empty() || outputs.gradients[i] == nullptr) continue;
+    results[i].resize(problem.inputs[i].view->size_bytes());
+    inner.gradients[i] = results[i].data();
   }
   std::vector<std::byte>& hessian = results[kMaxInputs];
   if (outputs.hessian != nullptr && !problem.inputs[0].order.empty()) {
     hessian.resize(problem.hessian_bytes());
     inner.hessian = hessian.data();
   }
-  absl::StatusOr<Result> result = EvaluateInOrder(ordered, plan, inner, executor, cancellation);
+  absl::StatusOr<Result> result = EvaluateInOrder(*ordered, plan, inner, executor, cancellation);
   if (!result.ok()) return result;
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     const BoundInput& input = problem.inputs[i];

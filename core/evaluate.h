@@ -6,10 +6,10 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "core/block.h"
 #include "core/executor.h"
 #include "core/plan.h"
 #include "core/problem.h"
+#include "core/strip.h"
 
 namespace lossd {
 
@@ -21,6 +21,14 @@ struct Result {
   double weight_sum = 0;
   std::optional<double> extra;  // Extra::kMean
 };
+
+// What the sums over all items come to: the divisor, the value.
+Result Conclude(const Problem& problem, const Partial& total);
+
+// Adds the values of some items, by `plan`, which is one for so many, to `total`: blocks are cut from the first of
+// them, and merged in order. False: cancelled, and `total` is as it was. For a problem without a gradient.
+bool SumItems(const Problem& problem, const Plan& plan, Run items, Executor& executor, const Cancellation& cancellation,
+              Partial* total);
 
 // Fills the outputs and returns the reduction. The same problem gives the same bits whatever the executor.
 // CANCELLED when `cancellation` was set before the end; the outputs are then undefined. Cannot fail otherwise.

@@ -56,7 +56,7 @@ Executor::~Executor() {
 int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
 
 bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
-                            const std::function<void(size_t)>& body) {
+                            absl::FunctionRef<void(size_t)> body) {
   if (num_shards <= 1) {
     if (cancellation.cancelled()) return false;
     if (num_shards == 1) body(0);

@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 
+#include "absl/functional/function_ref.h"
+
 namespace lossd {
 
 // Set once, from any thread; shards look at it before every block. Outlives the work that it is given to.
@@ -30,7 +32,7 @@ class Executor {
   // Calls body(shard) once for each shard in [0, num_shards), in any order, on any threads; returns when all have
   // returned. A cancelled run leaves out shards that have not begun; false says that some were left out.
   // One shard runs inline.
-  bool ForEachShard(size_t num_shards, const Cancellation& cancellation, const std::function<void(size_t)>& body);
+  bool ForEachShard(size_t num_shards, const Cancellation& cancellation, absl::FunctionRef<void(size_t)> body);
 
   // Runs `work` on a thread of this executor and returns at once.
   void Enqueue(std::function<void()> work);

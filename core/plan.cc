@@ -7,18 +7,25 @@
 
 namespace lossd {
 
-Plan MakePlan(const Problem& problem) {
+size_t ItemsInBlock(const Problem& problem) {
+  // A batch loss is one coupled problem: one block, one strip.
+  if (problem.batch()) return problem.num_items;
+  return std::max<size_t>(1, kBlockElements / std::max<size_t>(1, problem.width));
+}
+
+Plan MakePlan(const Problem& problem) { return MakePlan(problem, problem.num_items); }
+
+Plan MakePlan(const Problem& problem, size_t num_items) {
   Plan plan;
-  if (problem.num_items == 0) return plan;
+  if (num_items == 0) return plan;
   const size_t width = std::max<size_t>(1, problem.width);
-  // A batch loss is one coupled problem: one block.
-  const size_t items_in_block = problem.batch() ? problem.num_items : std::max<size_t>(1, kBlockElements / width);
-  plan.items_per_block = std::min(items_in_block, problem.num_items);
-  plan.num_blocks = (problem.num_items + plan.items_per_block - 1) / plan.items_per_block;
+  plan.items_per_block = std::min(ItemsInBlock(problem), num_items);
+  plan.items_per_strip = problem.batch() ? num_items : std::clamp<size_t>(kStripElements / width, 1, num_items);
+  plan.num_blocks = (num_items + plan.items_per_block - 1) / plan.items_per_block;
   const size_t block_elements = plan.items_per_block * width;
   plan.blocks_per_shard = std::max<size_t>(1, kShardElements / block_elements);
   plan.num_shards = (plan.num_blocks + plan.blocks_per_shard - 1) / plan.blocks_per_shard;
-  plan.workspace_bytes = Workspace::Bytes(problem, plan.items_per_block);
+  plan.workspace_bytes = Workspace::Bytes(problem, plan.items_per_strip);
   plan.partial_bytes = plan.num_blocks * sizeof(Partial);
   return plan;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/contents.h"
 #include "core/conventions.h"
@@ -130,6 +131,21 @@ absl::Status TransformTarget(const Request& request, Problem& problem) {
   return absl::OkStatus();
 }
 
+// Indices among the parameters, now that the sizes of the axes are known.
+absl::Status CheckIndexParams(const Problem& problem) {
+  const Contract& contract = problem.contract();
+  for (size_t i = 0; i < contract.params.size(); ++i) {
+    const Param& param = contract.params[i];
+    if (param.index_of == 0) continue;
+    const size_t size = problem.dims[param.index_of];
+    const double given = problem.params[i];
+    if (given != std::floor(given) || given >= static_cast<double>(size)) {
+      return error::ParamNotAnIndex(contract.name, param, given, size);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ChooseGradients(const Request& request, Problem& problem) {
   const Contract& contract = problem.contract();
   problem.gradient = request.gradient;
@@ -137,10 +153,6 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
   if (request.hessian_diagonal) {
     if (!contract.curvature) return error::NoHessian(contract.name);
     problem.hessian_diagonal = true;
-  }
-  std::vector<std::string_view> known;
-  for (const Input& input : contract.inputs) {
-    if (input.differentiable) known.push_back(input.name);
   }
   if (request.with_respect_to.empty()) {
     const bool plain = contract.inputs[0].name == "y_pred";
@@ -151,6 +163,10 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
   for (const std::string& name : request.with_respect_to) {
     const size_t i = contract.InputIndex(name);
     if (i == contract.inputs.size() || !contract.inputs[i].differentiable) {
+      std::vector<std::string_view> known;
+      for (const Input& input : contract.inputs) {
+        if (input.differentiable) known.push_back(input.name);
+      }
       return error::NotDifferentiable(name, contract.name, known);
     }
     if (!problem.inputs[i].view) return error::TensorMissing(name, "with_respect_to");
@@ -166,6 +182,23 @@ absl::Status ChooseGradients(const Request& request, Problem& problem) {
 }
 
 }  // namespace
+
+absl::InlinedVector<TensorView*, 4> Problem::tensors() {
+  absl::InlinedVector<TensorView*, 4> all;
+  const auto add = [&](std::optional<TensorView>& view) {
+    if (view) all.push_back(&*view);
+  };
+  for (BoundInput& input : inputs) add(input.view);
+  if (sample_weight) all.push_back(&sample_weight->view);
+  if (mask) all.push_back(&mask->view);
+  add(element_weight);
+  add(upstream);
+  return all;
+}
+
+bool Problem::repeats() const {
+  return class_weight.empty() && class_mask.empty() && contract().label_encoding.empty();
+}
 
 size_t Problem::permuted_bytes() const {
   size_t bytes = 0;
@@ -194,10 +227,12 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   problem.divisor = resolved->divisor;
   problem.normalizer = resolved->normalizer;
   problem.empty_policy = resolved->empty_policy;
+  problem.non_finite_policy = request.options.non_finite_policy;
   problem.ignore_index = request.options.ignore_index;
   problem.y_true = problem.contract().InputIndex("y_true");
 
   if (absl::Status s = BindInputs(request, *resolved, problem); !s.ok()) return s;
+  if (absl::Status s = CheckIndexParams(problem); !s.ok()) return s;
   problem.arithmetic = problem.f32 != nullptr && problem.dtype != DType::kF64 ? DType::kF32 : DType::kF64;
   if (kernels.scratch != nullptr) problem.scratch = kernels.scratch(problem.dims, problem.width);
   if (absl::Status s = BindWeights(request, problem); !s.ok()) return s;
@@ -207,9 +242,6 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   // From here on the contents are looked at; shapes are known to fit.
   if (absl::Status s = TransformTarget(request, problem); !s.ok()) return s;
   if (absl::Status s = CheckContents(problem); !s.ok()) return s;
-  if (request.options.non_finite_policy == NonFinitePolicy::kError) {
-    if (absl::Status s = CheckFinite(problem); !s.ok()) return s;
-  }
   return problem;
 }
 

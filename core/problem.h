@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "core/losses/loss.h"
 #include "core/options.h"
@@ -88,6 +89,7 @@ struct Problem {
   Divisor divisor;
   std::optional<double> normalizer;
   EmptyPolicy empty_policy;
+  NonFinitePolicy non_finite_policy;
   bool gradient = false;
   bool hessian_diagonal = false;
 
@@ -108,6 +110,12 @@ struct Problem {
     return gradient && reduction == Reduction::kMean && !normalizer &&
            (divisor == Divisor::kTerms || divisor == Divisor::kNonZero);
   }
+
+  // Every tensor whose bytes it reads, in a fixed order.
+  absl::InlinedVector<TensorView*, 4> tensors();
+  // Nothing in it but its tensors depends on their contents: a request that differs from this one's in the bytes of
+  // tensors alone is this problem with its tensors moved, once CheckContents is content with them.
+  bool repeats() const;
 
   // Bytes of the outputs that Evaluate fills: 0 where the output is not part of the answer.
   size_t per_item_bytes() const { return reduction == Reduction::kNone ? num_items * SizeOf(dtype) : 0; }

@@ -33,11 +33,4 @@ double Sum(const T* values, size_t n);
 template <class T>
 double WeightedSum(const T* values, const double* weights, size_t n);
 
-// slope[i] *= factor, rounded once.
-template <class T>
-void Scale(double factor, T* slope, size_t n);
-// slope[n, k] *= weights[n] * factor, rounded once after the product of weight and factor.
-template <class T>
-void ScaleItems(const double* weights, double factor, T* slope, size_t items, size_t width);
-
 }  // namespace lossd

@@ -1,9 +1,10 @@
 #include "core/registry.h"
 
 #include <algorithm>
-#include <map>
 #include <string>
+#include <unordered_map>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/ascii.h"
 #include "core/errors.h"
 #include "core/losses/topics.h"
@@ -32,13 +33,18 @@ constexpr Topic kTopics[] = {
 };
 
 // Names are compared without case and separators: "BCEWithLogitsLoss", "bce_with_logits_loss".
-std::string Fold(std::string_view name) {
-  std::string folded;
-  for (const char c : name) {
-    if (c != '_' && c != '-' && c != ' ') folded += absl::ascii_tolower(c);
+class Folded {
+ public:
+  explicit Folded(std::string_view name) {
+    for (const char c : name) {
+      if (c != '_' && c != '-' && c != ' ') text_.push_back(absl::ascii_tolower(c));
+    }
   }
-  return folded;
-}
+  std::string_view text() const { return {text_.data(), text_.size()}; }
+
+ private:
+  absl::InlinedVector<char, 64> text_;
+};
 
 // Where a name leads. Tables differ by instruction set, positions in them do not.
 struct Place {
@@ -46,15 +52,21 @@ struct Place {
   InputKind implied;
 };
 
-const std::map<std::string, Place, std::less<>>& Names() {
+struct Hash {
+  using is_transparent = void;
+  size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+};
+using Places = std::unordered_map<std::string, Place, Hash, std::equal_to<>>;
+
+const Places& Names() {
   static const auto& names = *[] {
-    auto* map = new std::map<std::string, Place, std::less<>>;
+    auto* map = new Places;
     for (size_t topic = 0; topic < std::size(kTopics); ++topic) {
       const std::span<const Loss> losses = kTopics[topic].losses();
       for (size_t index = 0; index < losses.size(); ++index) {
         const Contract& contract = *losses[index].contract;
-        map->emplace(Fold(contract.name), Place{topic, index, InputKind::kUnspecified});
-        for (const Alias& alias : contract.aliases) map->emplace(Fold(alias.name), Place{topic, index, alias.implies});
+        map->emplace(Folded(contract.name).text(), Place{topic, index, InputKind::kUnspecified});
+        for (const Alias& alias : contract.aliases) map->emplace(Folded(alias.name).text(), Place{topic, index, alias.implies});
       }
     }
     return map;
@@ -117,9 +129,9 @@ std::vector<Loss> AllLosses() {
 
 absl::StatusOr<ResolvedLoss> FindLoss(std::string_view name) {
   if (name.empty()) return error::NoLoss();
-  const std::string folded = Fold(name);
-  const auto found = Names().find(folded);
-  if (found == Names().end()) return error::UnknownLoss(name, Near(folded));
+  const Folded folded(name);
+  const auto found = Names().find(folded.text());
+  if (found == Names().end()) return error::UnknownLoss(name, Near(folded.text()));
   const Place& place = found->second;
   const Topic& topic = kTopics[place.topic];
   ResolvedLoss resolved{topic.losses()[place.index], place.implied};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "absl/strings/str_split.h"
+#include "absl/container/inlined_vector.h"
 #include "core/errors.h"
 #include "core/limits.h"
 #include "core/strings.h"
@@ -15,8 +15,8 @@ constexpr std::string_view kItemAxes = "...";
 
 // "... T U+1 C" taken apart.
 struct Pattern {
-  bool shared = true;                  // no "..."
-  std::vector<std::string_view> axes;  // behind it
+  bool shared = true;                                // no "..."
+  absl::InlinedVector<std::string_view, 4> axes;  // behind it
 
   explicit Pattern(std::string_view text) {
     for (size_t at = 0; at < text.size();) {
@@ -172,12 +172,19 @@ std::optional<TensorView> Take(Request& request, std::string_view name) {
 
 // Nothing may be left over: a tensor that no one reads is a mistake of the caller.
 absl::Status CheckAllTaken(const Request& request, const Contract& contract) {
+  std::string_view left;
+  if (request.y_pred) {
+    left = "y_pred";
+  } else if (request.y_true) {
+    left = "y_true";
+  } else if (!request.inputs.empty()) {
+    left = request.inputs.front().first;
+  } else {
+    return absl::OkStatus();
+  }
   std::vector<std::string_view> known;
   for (const Input& input : contract.inputs) known.push_back(input.name);
-  if (request.y_pred) return error::UnknownInput("y_pred", contract.name, known);
-  if (request.y_true) return error::UnknownInput("y_true", contract.name, known);
-  if (!request.inputs.empty()) return error::UnknownInput(request.inputs.front().first, contract.name, known);
-  return absl::OkStatus();
+  return error::UnknownInput(left, contract.name, known);
 }
 
 absl::Status BindOne(const Input& input, const Pattern& first_pattern, TensorView view,

@@ -9,14 +9,15 @@
 
 namespace lossd {
 
-// Where blocks are gathered that straddle segments, where inputs are converted to the dtype of the arithmetic, and
-// where values and weights of a block stay. Every run is aligned to 64 bytes; a run that the problem has no use for is
-// null. Letters: I items of a block, E its elements in the first input, K_i elements of an item in input i.
+// Where strips are gathered that straddle segments, where inputs are converted to the dtype of the arithmetic, and
+// where values and weights of a strip stay. Every run is aligned to 64 bytes; a run that the problem has no use for is
+// null. Letters: I items of a strip, E its elements in the first input, K_i elements of an item in input i.
 struct WorkspaceRuns {
   struct PerInput {
     std::byte* raw = nullptr;        // [I, K_i] as sent, where segments must be gathered
     std::byte* converted = nullptr;  // [I, K_i] of the arithmetic, or int32
     std::byte* slope = nullptr;      // [I, K_i] of the arithmetic; null where the kernel writes into the output
+    bool streamed = false;           // the output is written past the caches
   };
   std::array<PerInput, kMaxInputs> inputs{};
   std::byte* expanded = nullptr;     // [E], class indices as rows
@@ -34,21 +35,22 @@ struct WorkspaceRuns {
 
 class Workspace : public WorkspaceRuns {
  public:
-  static size_t Bytes(const Problem& problem, size_t items_per_block);
+  static size_t Bytes(const Problem& problem, size_t items_per_strip);
 
-  Workspace(const Problem& problem, size_t items_per_block);
+  Workspace(const Problem& problem, size_t items_per_strip);
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace();
 
-  bool shared_loaded = false;  // the inputs that are the same for all blocks
-  const Crew* crew = nullptr;  // whom the worker may call on
+  std::array<const void*, kMaxInputs> shared{};  // inputs that are the same for all strips, once they are loaded
+  const Crew* crew = nullptr;                    // whom the worker may call on
 
  private:
   std::byte* memory_;
 };
 
-// True where the kernel's slopes of input i can go straight to the output: same dtype, same order, nothing left out.
-bool WritesInPlace(const Problem& problem, size_t input);
+// Outputs of at least this many bytes are written past the caches. Below it whoever sends the answer reads it from the
+// cache, which is worth more than the line fills that are spared; glibc's memcpy decides likewise.
+inline constexpr size_t kStreamedBytes = size_t{8} << 20;
 
 }  // namespace lossd

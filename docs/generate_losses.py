@@ -40,6 +40,13 @@ def number(x):
     return str(int(x)) if float(x).is_integer() and abs(x) < 1e15 else repr(float(x))
 
 
+def tolerance(ulp):
+    """Two numbers of a Tolerance, and the third where it is not the second."""
+    text = f"value {number(ulp['value_ulp'])}, gradient {number(ulp['gradient_ulp'])}"
+    hessian = ulp.get("hessian_ulp", 0)
+    return text + (f", Hessian {number(hessian)}" if hessian not in (0, ulp["gradient_ulp"]) else "")
+
+
 def cell(text):
     return text.replace("|", "\\|").replace("\n", " ")
 
@@ -190,9 +197,8 @@ def page(loss, server):
 
     f32, f64 = loss["tolerance_f32"], loss["tolerance_f64"]
     out += ["## Accuracy", "",
-            f"Largest error of an item inside the domains, in units in the last place: F32 value "
-            f"{number(f32['value_ulp'])}, gradient {number(f32['gradient_ulp'])}; F64 value {number(f64['value_ulp'])}, "
-            f"gradient {number(f64['gradient_ulp'])}." +
+            "Largest error of an item inside the domains, in units in the last place: "
+            f"F32 {tolerance(f32)}; F64 {tolerance(f64)}." +
             (f" {loss['tolerance_note'][0].upper() + loss['tolerance_note'][1:]}." if loss.get("tolerance_note") else ""), "",
             "## Source", "", loss["source"].rstrip(".") + ".", ""]
     text = "\n".join(out)

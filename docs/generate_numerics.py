@@ -14,11 +14,14 @@ import sys
 
 PAGE = pathlib.Path(__file__).with_name("numerics.md")
 LINE = re.compile(
-    r"(?P<target>\S+) +(?P<loss>\S+) (?P<kind>\S+) (?P<clip>\S+) +worst ulp: F32 value (\S+) slope (\S+), "
-    r"F64 value (\S+) slope (\S+); contract (?P<contract>.*)"
+    r"(?P<target>\S+) +(?P<loss>\S+) (?P<kind>\S+) (?P<clip>\S+) +worst ulp: F32 value (\S+) slope (\S+) "
+    r"curvature (\S+), F64 value (\S+) slope (\S+) curvature (\S+); contract (?P<contract>.*)"
 )
-HEADING = ["| loss | y_pred | F32 value | F32 slope | F64 value | F64 slope | F64 contract, value / slope |"]
-RULE = ["|---|---|--:|--:|--:|--:|---|"]
+HEADING = [
+    "| loss | y_pred | F32 value | F32 slope | F32 curvature | F64 value | F64 slope | F64 curvature "
+    "| F64 contract, value / slope / curvature |"
+]
+RULE = ["|---|---|--:|--:|--:|--:|--:|--:|---|"]
 
 
 def reading(kind, clip):
@@ -33,7 +36,7 @@ def measured(golden):
     if not found:
         sys.exit("the first file has no line of golden_test")
     return [
-        f"| {m['loss']} | {reading(m['kind'], m['clip'])} | {' | '.join(m.groups()[4:8])} | {m['contract']} |"
+        f"| {m['loss']} | {reading(m['kind'], m['clip'])} | {' | '.join(m.groups()[4:10])} | {m['contract']} |"
         for m in found
         if m["target"] == found[0]["target"]
     ]

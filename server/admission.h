@@ -4,18 +4,25 @@
 // the whole call. Calls that do not fit wait in order of arrival: a large one at the head is not overtaken by small
 // ones behind it, or it would starve.
 //
+// While nobody waits, what a call gives back goes into the purse of its thread, and the thread's next call is paid from
+// there: small calls on different threads meet neither lock nor cache line. As soon as a call does not fit, all purses
+// are emptied, and none is filled while somebody waits.
+//
 // Invariants
-//  1. The sum of all grants is at most the budget.
+//  1. The sum of all grants and purses is at most the budget.
 //  2. Nobody waits while the head of the queue would fit.
 //  3. Every grant is given back exactly once: by the destructor of its ticket.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <mutex>
 #include <vector>
+
+#include "server/sharding.h"
 
 namespace lossd::server {
 
@@ -36,13 +43,30 @@ class Admission {
   };
 
   // At most `max_waiting` calls wait at a time. Thread-safe. Outlives its tickets.
-  Admission(size_t budget_bytes, size_t max_waiting) : budget_bytes_(budget_bytes), max_waiting_(max_waiting) {}
+  Admission(size_t budget_bytes, size_t max_waiting);
   Admission(const Admission&) = delete;
 
   size_t budget_bytes() const { return budget_bytes_; }
   Load load() const;
 
  private:
+  struct alignas(kCacheLineBytes) Purse {
+    std::mutex mutex;        // locked alone, or after Admission::mutex_
+    size_t bytes = 0;        // of the budget, granted to no call
+    int64_t num_grants = 0;  // to this thread's calls
+  };
+
+  Purse& PurseOfThread();
+  // A grant from the purse alone, or back into it. False, and nothing done: not enough there, or somebody waits.
+  bool TakeFrom(Purse& purse, size_t bytes, int64_t num_grants);
+  bool PutInto(Purse& purse, size_t bytes, int64_t num_grants);
+  // A grant from what is in no purse, or then from whatever is in one. REQUIRES: mutex_ held.
+  bool TakeCentrally(Purse& purse, size_t bytes);
+  void EmptyPurses();
+  static void Count(Purse& purse, int64_t num_grants);
+  // Gives back to a purse or to those who wait.
+  void GiveBack(Purse& purse, size_t bytes, int64_t num_grants);
+
   // Moves waiting tickets that fit from the head of the queue to the granted ones. The caller announces them after it
   // has released the mutex: on_granted may come back here.
   std::vector<Ticket*> GrantWaiting();
@@ -50,9 +74,12 @@ class Admission {
 
   const size_t budget_bytes_;
   const size_t max_waiting_;
+  const size_t purse_limit_;
+  mutable std::vector<Purse> purses_;
   mutable std::mutex mutex_;
-  Load load_;                   // guarded by mutex_
-  std::list<Ticket*> waiting_;  // guarded by mutex_
+  size_t free_;                       // in no purse; guarded by mutex_
+  std::list<Ticket*> waiting_;        // guarded by mutex_
+  std::atomic<bool> hungry_ = false;  // somebody waits, or is about to; written under mutex_
 };
 
 // One call's claim. Each function is called by one thread at a time; on_granted comes from whichever thread frees
@@ -83,6 +110,7 @@ class Admission::Ticket {
 
   Admission& admission_;
   const std::function<void()> on_granted_;
+  Purse& purse_ = admission_.PurseOfThread();
   State state_ = State::kNew;  // guarded by admission_.mutex_ while waiting
   size_t bytes_ = 0;
   std::list<Ticket*>::iterator position_;  // while waiting

@@ -5,10 +5,6 @@
 // channelz, where it is on, is gRPC's own and is not.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-
 #include <array>
 #include <memory>
 #include <string>
@@ -21,7 +17,8 @@
 #include "core/problem.h"
 #include "server/admission.h"
 #include "server/build_info.h"
-#include "server/transport/unary_call.h"
+#include "server/counters.h"
+#include "server/transport/method.h"
 
 namespace prometheus {
 class Exposer;
@@ -33,13 +30,10 @@ namespace lossd::server {
 struct MethodSeries {
   static constexpr size_t kNumCodes = 17;
 
-  prometheus::Counter* started;
-  std::array<prometheus::Counter*, kNumCodes> handled;  // by grpc::StatusCode
-  prometheus::Histogram* handling_seconds;
-  prometheus::Counter* received;
-  prometheus::Counter* sent;
-  prometheus::Counter* received_bytes;
-  prometheus::Counter* sent_bytes;
+  Counters::Counter started;
+  std::array<Counters::Counter, kNumCodes> handled;  // by grpc::StatusCode
+  Counters::Histogram handling_seconds;
+  Counters::Counter received, sent, received_bytes, sent_bytes;
 };
 
 // Thread-safe after construction.
@@ -52,7 +46,7 @@ class Metrics {
   MethodSeries AddMethod(const std::string& type, const std::string& service, const std::string& method);
 
   void CountEvaluation(const Problem& problem, const Plan& plan);
-  void CountRefusal(Refusal refusal) { refused_[static_cast<size_t>(refusal)]->Increment(); }
+  void CountRefusal(Refusal refusal) { refused_[static_cast<size_t>(refusal)].Add(); }
 
   // Serves GET /metrics on `address`, HOST:PORT; returns the bound port. UNAVAILABLE when that cannot be had.
   absl::StatusOr<int> Serve(const std::string& address);
@@ -61,16 +55,14 @@ class Metrics {
   std::string Page() const;
 
  private:
-  struct Families;
   class Sampled;
 
-  std::shared_ptr<prometheus::Registry> registry_;
+  std::shared_ptr<Counters> counters_;
   std::shared_ptr<Sampled> sampled_;
-  std::unique_ptr<Families> families_;
-  std::array<prometheus::Counter*, kNumRefusals> refused_;
-  prometheus::Counter* shards_;
+  std::array<Counters::Counter, kNumRefusals> refused_;
+  Counters::Counter shards_;
   // By contract, then by dtype.
-  absl::flat_hash_map<const Contract*, std::array<prometheus::Counter*, 4>> elements_;
+  absl::flat_hash_map<const Contract*, std::array<Counters::Counter, 4>> elements_;
   std::unique_ptr<prometheus::Exposer> exposer_;
 };
 

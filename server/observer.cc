@@ -40,17 +40,18 @@ void LogCall(const FinishedCall& call) {
 }  // namespace
 
 void Observer::OnReceived(size_t bytes) {
-  series_.received->Increment();
-  series_.received_bytes->Increment(static_cast<double>(bytes));
+  series_.received.Add();
+  series_.received_bytes.Add(bytes);
+}
+
+void Observer::OnSent(size_t bytes) {
+  series_.sent.Add();
+  series_.sent_bytes.Add(bytes);
 }
 
 void Observer::OnFinished(const FinishedCall& call) {
-  series_.handled[static_cast<size_t>(call.status.error_code())]->Increment();
-  series_.handling_seconds->Observe(std::chrono::duration<double>(call.duration).count());
-  if (call.status.ok()) {
-    series_.sent->Increment();
-    series_.sent_bytes->Increment(static_cast<double>(call.sent_bytes));
-  }
+  series_.handled[static_cast<size_t>(call.status.error_code())].Add();
+  series_.handling_seconds.Observe(call.duration);
   if (int64_t suppressed = 0;
       IsWarning(call.status.error_code()) && throttle_.Allow(std::chrono::steady_clock::now(), &suppressed)) {
     LogFailure(call, suppressed);

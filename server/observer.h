@@ -5,7 +5,7 @@
 
 #include "server/log.h"
 #include "server/metrics.h"
-#include "server/transport/unary_call.h"
+#include "server/transport/method.h"
 
 namespace lossd::server {
 
@@ -17,8 +17,9 @@ class Observer final : public CallObserver {
   Observer(Metrics& metrics, LogThrottle& throttle, const MethodSeries& series)
       : metrics_(metrics), throttle_(throttle), series_(series) {}
 
-  void OnStarted() override { series_.started->Increment(); }
+  void OnStarted() override { series_.started.Add(); }
   void OnReceived(size_t bytes) override;
+  void OnSent(size_t bytes) override;
   void OnRefused(Refusal refusal) override { metrics_.CountRefusal(refusal); }
   void OnFinished(const FinishedCall& call) override;
 

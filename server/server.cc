@@ -161,6 +161,7 @@ std::vector<Method> Server::Methods() {
                             size_t factor) {
     return Method{.name = fmt::format("/{}/{}", service, name),
                   .handler = std::move(handler),
+                  .requests = nullptr,
                   .stream = nullptr,
                   .unimplemented = "",
                   .max_request_bytes = max_bytes,
@@ -170,23 +171,31 @@ std::vector<Method> Server::Methods() {
   const auto stream = [this](const char* type, const char* service, const char* name, StreamFactory factory) {
     return Method{.name = fmt::format("/{}/{}", service, name),
                   .handler = nullptr,
+                  .requests = nullptr,
                   .stream = std::move(factory),
                   .unimplemented = "",
                   .max_request_bytes = kSmallRequestBytes,
                   .reserve_factor = 0,
                   .observer = Observe(type, service, name)};
   };
-  const auto not_yet = [this](const char* type, const char* name, const char* instead) {
+  const auto requests = [this](const char* type, const char* name, RequestStreamFactory factory, size_t factor) {
     return Method{.name = fmt::format("/{}/{}", kService, name),
                   .handler = nullptr,
+                  .requests = std::move(factory),
                   .stream = nullptr,
-                  .unimplemented = fmt::format("{} is not served yet; {}", name, instead),
-                  .max_request_bytes = 0,
-                  .reserve_factor = 0,
+                  .unimplemented = "",
+                  .max_request_bytes = options_.max_message_bytes,
+                  .reserve_factor = factor,
                   .observer = Observe(type, kService, name)};
   };
   const auto evaluate = [this](UnaryCall& call) { Evaluate(handlers_, call); };
   const auto gradient = [this](UnaryCall& call) { Gradient(handlers_, call); };
+  const auto evaluate_each = [evaluate] {
+    return RequestStream{.on_request = evaluate, .max_in_flight = kStreamedInFlight};
+  };
+  const auto gradient_each = [gradient] {
+    return RequestStream{.on_request = gradient, .max_in_flight = kStreamedInFlight};
+  };
   const auto check = [this](UnaryCall& call) { health_.Check(call); };
   const auto watch = [this] { return health_.Watch(); };
   const auto reflect = [this] { return Reflect(services_); };
@@ -195,10 +204,10 @@ std::vector<Method> Server::Methods() {
       unary(kService, "Gradient", gradient, options_.max_message_bytes, kGradientReserveFactor),
       unary(kService, "ListLosses", ListLosses, kSmallRequestBytes, 1),
       unary(kService, "DescribeLoss", DescribeLoss, kSmallRequestBytes, 1),
-      not_yet("bidi_stream", "EvaluateStream", "send the requests as Evaluate calls"),
-      not_yet("bidi_stream", "GradientStream", "send the requests as Gradient calls"),
-      not_yet("client_stream", "EvaluateBatch",
-              "send parts of the batch as Evaluate calls, and add up sum and divisor"),
+      requests("bidi_stream", "EvaluateStream", evaluate_each, kEvaluateReserveFactor),
+      requests("bidi_stream", "GradientStream", gradient_each, kGradientReserveFactor),
+      requests(
+          "client_stream", "EvaluateBatch", [this] { return EvaluateBatch(handlers_); }, kEvaluateReserveFactor),
       unary(kHealth, "Check", check, kSmallRequestBytes, 0),  // answered under any load
       stream("server_stream", kHealth, "Watch", watch),
       stream("bidi_stream", kReflection, "ServerReflectionInfo", reflect),
@@ -223,6 +232,8 @@ void Server::Drain() {
     while (!transport_.closed()) std::this_thread::sleep_for(kPoll);
     std::this_thread::sleep_for(kQuiet);  // for connections to be told
     transport_.Release();
+    std::this_thread::sleep_for(kQuiet);  // for streams that were held: a short one ends by itself
+    transport_.DrainRequests();
     // Streams (health watches, reflection) would keep Shutdown waiting until its deadline, with no call left.
     while (transport_.num_calls() > 0 && steady_clock::now() < deadline) std::this_thread::sleep_for(kPoll);
     WaitUntilQuiet(deadline, [this] { return transport_.activity(); });

@@ -24,10 +24,11 @@ struct Measured {
   int64_t bytes = 0;  // of requests and responses
   double seconds = 0;
   std::vector<double> latencies;  // seconds, sorted
+  grpc::ByteBuffer last_answer;
 };
 
-// Calls until the time is up, then waits for what is in flight; counts calls that began before. One thread of this
-// process. Throws std::runtime_error when a call fails.
+// Calls until the time is up (at least once), then waits for what is in flight; counts calls that began before. One
+// thread of this process. Throws std::runtime_error when a call fails.
 Measured Run(const std::shared_ptr<grpc::Channel>& channel, const Load& load);
 
 }  // namespace lossd::bench

@@ -1,155 +1,102 @@
-// lossd beside a no-op server on the same transport, with the same messages, in the same run.
-//
-// Servers take turns in short rounds, so that a machine whose speed drifts treats both alike. CPU time a call is the
-// steadiest figure: it counts what the server's own threads burned, whoever else is on the machine.
-#include <grpcpp/create_channel.h>
-#include <grpcpp/grpcpp.h>
-
+// lossd beside three servers with the same messages in the same run: one that computes nothing on lossd's transport
+// (the limit), the plain synchronous server that most would write, and one in Python with PyTorch.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "bench/rpc/closed_loop.h"
-#include "bench/rpc/process.h"
-#include "bench/rpc/report.h"
-#include "lossd/v1/loss_service.pb.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "bench/rpc/measure.h"
 
-ABSL_FLAG(bool, quick, false, "short rounds, for a look");
-ABSL_FLAG(std::string, json, "", "write the results there as JSON");
-ABSL_FLAG(std::string, markdown, "", "write the results there as Markdown");
-ABSL_FLAG(std::string, filter, "", "run only scenarios whose name contains this");
+ABSL_FLAG(bool, quick, false, "fewer scenarios and shorter rounds, for a look");
+ABSL_FLAG(std::string, json, "", "write the results there");
+ABSL_FLAG(std::string, filter, "", "run only scenarios whose name contains this; the start is named \"start\"");
+ABSL_FLAG(std::vector<std::string>, servers, {}, "no-op, lossd, plain, python; all where left out");
+ABSL_FLAG(std::string, python, "/usr/bin/python3", "interpreter with PyTorch and grpcio, for the server in Python");
+ABSL_FLAG(std::string, python_server, "", "bench/rpc/python_server.py; without it there is no server in Python");
+ABSL_FLAG(std::string, messages, "", "folder of the messages in Python");
 
 namespace lossd::bench {
 namespace {
 
-struct Scenario {
-  std::string name;
-  bool gradient;
-  std::string loss;
-  size_t elements;  // of y_pred and y_true each, float32
-  int in_flight;
-};
+constexpr int kStarts = 11;
+// Large calls: what holds memory is the messages.
+const Scenario kMemoryScenarios[] = {{true, "mse", (16 << 20) / 8, 8}, {false, "mse", (16 << 20) / 8, 8}};
+const Scenario kCountScenarios[] = {
+    {false, "mse", 32, 32}, {true, "mse", 32, 32}, {true, "mse", (2 << 20) / 8, 8}, {true, "mse", (16 << 20) / 8, 8}};
 
-const Scenario kScenarios[] = {
-    {"32 elements, 32 in flight", false, "mse", 32, 32},
-    {"32 elements, 1 in flight", false, "mse", 32, 1},
-    {"gradient of 32 elements, 32 in flight", true, "mse", 32, 32},
-    {"2 MiB, 4 in flight", false, "mse", 262'144, 4},
-    {"2 MiB, gradient, 4 in flight", true, "mse", 262'144, 4},
-    {"2 MiB, gradient of BCE logits, 4 in flight", true, "bce_with_logits", 262'144, 4},
-    {"16 MiB, gradient, 2 in flight", true, "mse", 2'097'152, 2},
-};
-
-std::string RawFloats(size_t n, uint64_t seed) {
-  std::mt19937_64 rng(seed);
-  std::uniform_real_distribution<float> uniform(0, 1);
-  std::vector<float> numbers(n);
-  for (float& x : numbers) x = uniform(rng);
-  return {reinterpret_cast<const char*>(numbers.data()), n * sizeof(float)};
+// Small calls are many in any time; what disturbs them is other work on the machine, which more rounds even out.
+Pace PaceOf(const Scenario& scenario, bool quick) {
+  const bool small = scenario.payload_bytes() < (64 << 10);
+  if (quick) return small ? Pace{11, 0.25} : Pace{5, 0.4};
+  return small ? Pace{15, 0.5} : Pace{7, 1.0};
 }
 
-grpc::ByteBuffer MakeRequest(const Scenario& scenario) {
-  v1::GradientRequest request;  // the same bytes as an EvaluateRequest
-  request.set_loss(scenario.loss);
-  uint64_t seed = 1;
-  for (v1::Tensor* const tensor : {request.mutable_y_true(), request.mutable_y_pred()}) {
-    tensor->set_dtype(v1::F32);
-    tensor->add_shape(static_cast<int64_t>(scenario.elements));
-    tensor->set_raw(RawFloats(scenario.elements, seed++));
+bool IsWanted(const std::string& name) { return absl::StrContains(name, absl::GetFlag(FLAGS_filter)); }
+
+std::vector<NamedCommand> Commands(const std::filesystem::path& folder) {
+  std::vector<NamedCommand> all = {
+      {"no-op", {.program = folder / "noop_server"}},
+      {"lossd", {.program = folder / "lossd", .arguments = {"--metrics_address=127.0.0.1:0", "--log_level=warning"}}},
+      {"plain", {.program = folder / "plain_server"}}};
+  if (const std::string script = absl::GetFlag(FLAGS_python_server); !script.empty()) {
+    all.push_back({"python",
+                   {.program = absl::GetFlag(FLAGS_python),
+                    .arguments = {script, "--messages=" + absl::GetFlag(FLAGS_messages)}}});
   }
-  const grpc::Slice slice(request.SerializeAsString());
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-std::shared_ptr<grpc::Channel> Connect(const Process& server) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments);
-}
-
-double Median(std::vector<double> x) {
-  std::sort(x.begin(), x.end());
-  return x[x.size() / 2];
-}
-
-// Rounds of one scenario on all servers in turn; a row for each.
-std::vector<Row> Measure(const Scenario& scenario, const std::vector<std::pair<std::string, Process*>>& servers,
-                         int rounds, double seconds) {
-  Load load{.method = scenario.gradient ? "/lossd.v1.LossService/Gradient" : "/lossd.v1.LossService/Evaluate",
-            .request = MakeRequest(scenario),
-            .in_flight = scenario.in_flight,
-            .time = std::chrono::duration<double>(seconds)};
-  struct Series {
-    std::vector<double> calls, gigabytes, p50, p99, cpu;
-  };
-  std::vector<Series> series(servers.size());
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
-  for (const auto& [name, server] : servers) channels.push_back(Connect(*server));
-  for (int round = -1; round < rounds; ++round) {  // round -1 warms up
-    for (size_t i = 0; i < servers.size(); ++i) {
-      const double cpu_before = servers[i].second->cpu_seconds();
-      const Measured got = Run(channels[i], load);
-      const double cpu = servers[i].second->cpu_seconds() - cpu_before;
-      if (round < 0) continue;
-      const auto calls = static_cast<double>(got.calls);
-      series[i].calls.push_back(calls / got.seconds);
-      series[i].gigabytes.push_back(static_cast<double>(got.bytes) / got.seconds * 1e-9);
-      series[i].p50.push_back(got.latencies[got.latencies.size() / 2] * 1e6);
-      series[i].p99.push_back(got.latencies[got.latencies.size() * 99 / 100] * 1e6);
-      series[i].cpu.push_back(cpu / calls * 1e6);
-    }
+  const std::vector<std::string> wanted = absl::GetFlag(FLAGS_servers);
+  if (!wanted.empty()) {
+    std::erase_if(all, [&](const NamedCommand& command) {
+      return std::find(wanted.begin(), wanted.end(), command.name) == wanted.end();
+    });
   }
-  std::vector<Row> rows;
-  for (size_t i = 0; i < servers.size(); ++i) {
-    Row row{.scenario = scenario.name,
-            .server = servers[i].first,
-            .calls_per_second = Median(series[i].calls),
-            .gigabytes_per_second = Median(series[i].gigabytes),
-            .p50_us = Median(series[i].p50),
-            .p99_us = Median(series[i].p99),
-            .server_cpu_us = Median(series[i].cpu)};
-    if (i > 0) {
-      std::vector<double> ratios;
-      for (int round = 0; round < rounds; ++round) ratios.push_back(series[i].cpu[round] / series[0].cpu[round]);
-      row.cpu_ratio = Median(ratios);
-    }
-    rows.push_back(row);
-  }
-  return rows;
+  return all;
 }
 
-void Write(const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  std::ofstream(path) << text;
+// Those of ours, which have to do with memory and allocators.
+std::vector<NamedCommand> Compiled(std::vector<NamedCommand> commands) {
+  std::erase_if(commands, [](const NamedCommand& command) { return command.name == "python"; });
+  return commands;
 }
 
 int Main(const std::string& program) {
   const bool quick = absl::GetFlag(FLAGS_quick);
-  const auto folder = std::filesystem::absolute(program).parent_path();
-  Process noop((folder / "noop_server").string(), {"--listen_address=127.0.0.1:0"});
-  Process lossd((folder / "lossd").string(),
-                {"--listen_address=127.0.0.1:0", "--metrics_address=127.0.0.1:0", "--log_level=warning"});
-  std::vector<Row> rows;
-  for (const Scenario& scenario : kScenarios) {
-    if (scenario.name.find(absl::GetFlag(FLAGS_filter)) == std::string::npos) continue;
-    std::fprintf(stderr, "measuring %s\n", scenario.name.c_str());
-    for (Row& row : Measure(scenario, {{"no-op", &noop}, {"lossd", &lossd}}, quick ? 3 : 7, quick ? 0.4 : 1.5)) {
-      rows.push_back(std::move(row));
+  const auto commands = Commands(std::filesystem::absolute(program).parent_path());
+  const auto measuring = [](const std::string& what) { std::fprintf(stderr, "measuring %s\n", what.c_str()); };
+  Results results(quick);
+  if (IsWanted("start")) {
+    measuring("start");
+    for (const NamedCommand& command : commands) {
+      if (command.name == "lossd") MeasureStart(command, kStarts, results);
     }
   }
-  const std::string heading =
-      Machine() + "; client and servers share the cores; medians of rounds in turn; sizes are of the request";
-  std::fputs(Markdown(rows, heading).c_str(), stdout);
-  Write(absl::GetFlag(FLAGS_markdown), Markdown(rows, heading));
-  Write(absl::GetFlag(FLAGS_json), Json(rows, heading));
+  for (const Scenario& scenario : kMemoryScenarios) {
+    if (!IsWanted(scenario.name())) continue;
+    measuring(scenario.name() + ": memory");
+    MeasureMemory(scenario, Compiled(commands), quick ? 2 : 5, results);
+  }
+  for (const Scenario& scenario : kCountScenarios) {
+    if (!IsWanted(scenario.name())) continue;
+    measuring(scenario.name() + ": allocations and copies");
+    MeasureCounts(scenario, Compiled(commands), 0.5, results);
+  }
+  Fleet fleet(commands);
+  for (const Scenario& scenario : quick ? QuickScenarios() : AllScenarios()) {
+    if (!IsWanted(scenario.name())) continue;
+    measuring(scenario.name());
+    MeasureCalls(scenario, fleet, PaceOf(scenario, quick), results);
+  }
+  if (absl::GetFlag(FLAGS_json).empty()) {
+    std::puts(results.Json().c_str());
+  } else {
+    std::ofstream(absl::GetFlag(FLAGS_json)) << results.Json();
+  }
   return 0;
 }
 
@@ -158,7 +105,7 @@ int Main(const std::string& program) {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "lossd beside a no-op server on the same transport: rpc_bench [--quick] [--json F] [--markdown F]");
+      "lossd beside a no-op server, a plain one and one in Python: rpc_bench [--quick] [--json F] [--filter TEXT]");
   absl::ParseCommandLine(argc, argv);
   try {
     return lossd::bench::Main(argv[0]);

@@ -5,11 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/message_stream.h"
 #include "client/cpp/messages.h"
 #include "client/cpp/status.h"
 #include "google/protobuf/empty.pb.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "grpcpp/client_context.h"
+#include "lossd/batch.h"
+#include "lossd/stream.h"
 #include "lossd/v1/loss_service.grpc.pb.h"
 
 namespace lossd {
@@ -67,6 +70,16 @@ class Client::Impl {
     return connection_.Call(method, request, absl::Now() + timeout.value_or(options_.timeout), response);
   }
 
+  absl::StatusOr<std::unique_ptr<MessageStream>> Open(const std::string& method, const StreamOptions& options) const {
+    if (options.timeout <= absl::ZeroDuration()) return absl::InvalidArgumentError("timeout: expected more than 0");
+    if (options.max_request_bytes == 0 || options.max_request_bytes > options_.max_message_bytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("max_request_bytes: expected 1 to max_message_bytes, ", options_.max_message_bytes));
+    }
+    return std::make_unique<MessageStream>(connection_.stream_channel(), method, absl::Now() + options.timeout,
+                                           options.max_request_bytes);
+  }
+
   // A call of the generated stub: `method` is one of its members.
   template <class Request, class Response>
   absl::StatusOr<Response> Catalogue(grpc::Status (v1::LossService::Stub::*method)(grpc::ClientContext*, const Request&,
@@ -100,7 +113,7 @@ absl::StatusOr<Client> Client::Create(ClientOptions options) {
 
 absl::StatusOr<EvaluateResult> Client::Evaluate(const LossCall& call) const {
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeEvaluate(call);
+  const wire::Pieces request = EncodeEvaluate(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Evaluate", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeEvaluate(response);
@@ -108,7 +121,7 @@ absl::StatusOr<EvaluateResult> Client::Evaluate(const LossCall& call) const {
 
 absl::StatusOr<GradientResult> Client::Gradient(const LossCall& call) const {
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeGradient(call);
+  const wire::Pieces request = EncodeGradient(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Gradient", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeGradient(response);
@@ -121,10 +134,30 @@ absl::StatusOr<GradientResult> Client::GradientInto(const LossCall& call, std::s
         absl::StrCat("gradient: room for ", gradient.size(), " bytes; y_pred has ", wanted));
   }
   wire::ReceivedBytes response;
-  const std::vector<wire::Piece> request = EncodeGradient(call);
+  const wire::Pieces request = EncodeGradient(call);
   absl::Status status = impl_->Call("/lossd.v1.LossService/Gradient", request, call.timeout, &response);
   if (!status.ok()) return status;
   return DecodeGradientInto(response, gradient);
+}
+
+absl::StatusOr<LossStream<EvaluateResult>> Client::OpenEvaluateStream(const StreamOptions& options) const {
+  auto messages = impl_->Open("/lossd.v1.LossService/EvaluateStream", options);
+  if (!messages.ok()) return messages.status();
+  return LossStream<EvaluateResult>(*std::move(messages));
+}
+
+absl::StatusOr<LossStream<GradientResult>> Client::OpenGradientStream(const StreamOptions& options) const {
+  auto messages = impl_->Open("/lossd.v1.LossService/GradientStream", options);
+  if (!messages.ok()) return messages.status();
+  return LossStream<GradientResult>(*std::move(messages));
+}
+
+absl::StatusOr<Batch> Client::OpenBatch(const LossCall& header, const StreamOptions& options) const {
+  auto messages = impl_->Open("/lossd.v1.LossService/EvaluateBatch", options);
+  if (!messages.ok()) return messages.status();
+  absl::Status begun = (*messages)->Send(EncodeHeader(header));
+  if (!begun.ok() && !(*messages)->ended()) return begun;
+  return Batch(*std::move(messages), std::move(begun));
 }
 
 absl::StatusOr<v1::ListLossesResponse> Client::ListLosses() const {

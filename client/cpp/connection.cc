@@ -1,6 +1,5 @@
 #include "client/cpp/connection.h"
 
-#include <atomic>
 #include <climits>
 #include <cstdint>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "client/cpp/borrowed_slices.h"
 #include "client/cpp/status.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -66,24 +66,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   }
   return grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(), arguments);
 }
-
-// Slices of memory that somebody else owns, and how many of them gRPC still holds.
-class BorrowedSlices {
- public:
-  grpc::Slice Make(Segment segment) {
-    outstanding_.fetch_add(1, std::memory_order_relaxed);
-    return grpc::Slice(const_cast<std::byte*>(segment.data), segment.size, &BorrowedSlices::Release, this);
-  }
-
-  bool all_released() const { return outstanding_.load(std::memory_order_acquire) == 0; }
-
- private:
-  static void Release(void* self) {
-    static_cast<BorrowedSlices*>(self)->outstanding_.fetch_sub(1, std::memory_order_release);
-  }
-
-  std::atomic<int64_t> outstanding_ = 0;
-};
 
 // The completion queue of one call, drained and shut down at the end.
 class CallQueue {
@@ -169,6 +151,16 @@ Connection::Connection(const ClientOptions& options) : options_(options), channe
 std::shared_ptr<grpc::Channel> Connection::channel() const {
   absl::MutexLock lock(&mutex_);
   return channel_;
+}
+
+std::shared_ptr<grpc::Channel> Connection::stream_channel() const {
+  absl::MutexLock lock(&mutex_);
+  if (stream_channel_ == nullptr) {
+    ClientOptions once = options_;
+    once.retry.max_attempts = 1;
+    stream_channel_ = MakeChannel(once);
+  }
+  return stream_channel_;
 }
 
 void Connection::Drop(std::shared_ptr<grpc::Channel> channel) {

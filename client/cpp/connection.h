@@ -22,6 +22,9 @@ class Connection {
   explicit Connection(const ClientOptions& options);
 
   std::shared_ptr<grpc::Channel> channel() const;
+  // Another connection to the same server, for calls with many messages: with retries, even those that no policy asks
+  // for, gRPC would hold every message until the server has answered something.
+  std::shared_ptr<grpc::Channel> stream_channel() const;
 
   // Sends `request` to `method` ("/package.Service/Method") and waits for the answer. When this returns, nothing refers
   // to the memory of the request's payloads any more (see lossd/client.h for how long that may take).
@@ -35,6 +38,7 @@ class Connection {
   const ClientOptions options_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
+  mutable std::shared_ptr<grpc::Channel> stream_channel_ ABSL_GUARDED_BY(mutex_);  // null: not needed yet
 };
 
 }  // namespace lossd

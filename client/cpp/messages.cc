@@ -51,28 +51,40 @@ void FillTensor(const ConstTensor& tensor, wire::Payloads* payloads, v1::Tensor*
   payloads->Attach(wire, Segments{{tensor.bytes.data(), tensor.bytes.size()}});
 }
 
-template <class Request>
-std::vector<wire::Piece> EncodeCall(const LossCall& call) {
-  Request request;
-  wire::Payloads payloads;
-  request.set_loss(call.loss);
-  for (const auto& [name, value] : call.params) {
-    SetParam(value, &(*request.mutable_params()->mutable_fields())[name]);
-  }
-  FillOptions(call.options, request.mutable_options());
+// What LossCall and Rows have in common, and the fields of their messages too.
+template <class Call, class Request>
+void FillRows(const Call& call, wire::Payloads& payloads, Request& request) {
   if (call.y_true) FillTensor(*call.y_true, &payloads, request.mutable_y_true());
   if (call.y_pred) FillTensor(*call.y_pred, &payloads, request.mutable_y_pred());
   if (call.sample_weight) FillTensor(*call.sample_weight, &payloads, request.mutable_sample_weight());
   if (call.mask) FillTensor(*call.mask, &payloads, request.mutable_mask());
   if (call.element_weight) FillTensor(*call.element_weight, &payloads, request.mutable_element_weight());
+  for (const auto& [name, tensor] : call.inputs) FillTensor(tensor, &payloads, &(*request.mutable_inputs())[name]);
+}
+
+template <class Request>
+void FillCall(const LossCall& call, wire::Payloads& payloads, Request& request) {
+  request.set_loss(call.loss);
+  for (const auto& [name, value] : call.params) {
+    SetParam(value, &(*request.mutable_params()->mutable_fields())[name]);
+  }
+  FillOptions(call.options, request.mutable_options());
+  FillRows(call, payloads, request);
   if (call.class_weight) FillTensor(*call.class_weight, &payloads, request.mutable_class_weight());
   if (call.class_mask) FillTensor(*call.class_mask, &payloads, request.mutable_class_mask());
-  for (const auto& [name, tensor] : call.inputs) FillTensor(tensor, &payloads, &(*request.mutable_inputs())[name]);
   if constexpr (std::is_same_v<Request, v1::GradientRequest>) {
     for (const std::string& name : call.with_respect_to) request.add_with_respect_to(name);
     request.set_hessian_diagonal(call.hessian_diagonal);
     if (call.upstream) FillTensor(*call.upstream, &payloads, request.mutable_upstream());
   }
+}
+
+// A message of `Request`, filled by fill(payloads, message).
+template <class Request, class Fill>
+wire::Pieces Encoded(const Fill& fill) {
+  Request request;
+  wire::Payloads payloads;
+  fill(payloads, request);
   return wire::Encode(request, payloads);
 }
 
@@ -176,8 +188,19 @@ absl::StatusOr<GradientResult> DecodeGradientTo(const wire::ReceivedBytes& bytes
 
 }  // namespace
 
-std::vector<wire::Piece> EncodeEvaluate(const LossCall& call) { return EncodeCall<v1::EvaluateRequest>(call); }
-std::vector<wire::Piece> EncodeGradient(const LossCall& call) { return EncodeCall<v1::GradientRequest>(call); }
+wire::Pieces EncodeEvaluate(const LossCall& call) {
+  return Encoded<v1::EvaluateRequest>([&](auto& payloads, auto& message) { FillCall(call, payloads, message); });
+}
+wire::Pieces EncodeGradient(const LossCall& call) {
+  return Encoded<v1::GradientRequest>([&](auto& payloads, auto& message) { FillCall(call, payloads, message); });
+}
+wire::Pieces EncodeHeader(const LossCall& header) {
+  return Encoded<v1::EvaluateBatchRequest>(
+      [&](auto& payloads, auto& message) { FillCall(header, payloads, *message.mutable_header()); });
+}
+wire::Pieces EncodeRows(const Rows& rows) {
+  return Encoded<v1::EvaluateBatchRequest>([&](auto& payloads, auto& message) { FillRows(rows, payloads, message); });
+}
 
 absl::StatusOr<EvaluateResult> DecodeEvaluate(const wire::ReceivedBytes& bytes) {
   v1::EvaluateResponse response;

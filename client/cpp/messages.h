@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cpp/lossd/batch.h"
 #include "client/cpp/lossd/client.h"
 #include "proto/wire/byte_buffer.h"
 #include "proto/wire/payload.h"
@@ -13,8 +14,11 @@
 namespace lossd {
 
 // The request to send; it points at the tensors' bytes.
-std::vector<wire::Piece> EncodeEvaluate(const LossCall& call);
-std::vector<wire::Piece> EncodeGradient(const LossCall& call);
+wire::Pieces EncodeEvaluate(const LossCall& call);
+wire::Pieces EncodeGradient(const LossCall& call);
+// Messages of EvaluateBatch: the first, and those with rows.
+wire::Pieces EncodeHeader(const LossCall& header);
+wire::Pieces EncodeRows(const Rows& rows);
 
 // INTERNAL where the bytes are no answer: malformed, a tensor missing, or one whose size does not fit its shape.
 absl::StatusOr<EvaluateResult> DecodeEvaluate(const wire::ReceivedBytes& bytes);

@@ -58,6 +58,7 @@ struct Param {
   List<std::string_view, 6> choices = {};  // empty: a number. {"false", "true"} takes a bool.
   // Of those, the ones under which the slope leaves out the derivative of a part: its summary or the notes say which.
   List<std::string_view, 6> detached = {};
+  char index_of = 0;  // a number that picks one of this axis: an integer below its size, from -1, which is the last
 
   constexpr bool is_choice() const { return !choices.empty(); }
 };
@@ -155,6 +156,7 @@ struct Tolerance {
   double value_ulp = 2;
   double slope_ulp = 4;
   bool of_largest = false;  // slopes add up terms of either sign: slope_ulp counts in units of the item's largest slope
+  double curvature_ulp = 0;  // as slope_ulp, of second derivatives; 0: the same
 };
 
 // What an item of a loss is.

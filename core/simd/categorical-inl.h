@@ -16,6 +16,7 @@
 
 #include <limits>
 
+#include "core/simd/exp-inl.h"
 #include "core/simd/probability-inl.h"
 #include "core/simd/row-inl.h"
 
@@ -53,8 +54,7 @@ HWY_INLINE V ExpBelow(D d, V x, V max) {
   // Knuth 1997, The Art of Computer Programming 2, 4.2.2 theorem B: difference + error = x - max exactly.
   const V part = hn::Sub(difference, x);
   const V error = hn::Sub(hn::Sub(x, hn::Sub(difference, part)), hn::Add(max, part));
-  const V e = hn::Exp(d, difference);
-  return hn::IfThenElseZero(hn::Gt(e, hn::Zero(d)), hn::MulAdd(e, error, e));
+  return ExpOfNegative(d, difference, error);
 }
 
 // The sum of a row of masses, taken apart.

@@ -1,10 +1,11 @@
 // The cosine of two vectors a and b, and its derivatives, for all that compare directions.
 //
-//   cos          = a.b / (A B)                       A, B: the norms, floored at epsilon, or with epsilon added to the
-//   squares 1 - cos      = (A^2 B^2 - (a.b)^2) / (A^2 B^2 (1 + cos)) d cos / d a  = (b - (a.b/A^2) a) / (A B) below the
-//   floor b / (epsilon B)
+//   cos             = a.b / (A B)              A, B: the norms, floored at epsilon, or with epsilon added to the
+//   squares 1 - cos         = (A^2 B^2 - (a.b)^2) / (A^2 B^2 (1 + cos)) d cos / d a     = (b - (a.b/A^2) a) / (A B)
+//   below the floor b / (epsilon B) d2 cos / d a_i2 = -(2 (a_i/A) A (d cos / d a_i) + cos (1 - (a_i/A)^2)) / A^2 below
+//   the floor 0
 //
-// Both differences cancel where a and b are nearly parallel. The dot products are therefore summed with twice the
+// The differences cancel where a and b are nearly parallel. The dot products are therefore summed with twice the
 // digits, and a and b scaled by powers of two beforehand, so that no square leaves the range of double.
 
 #if defined(LOSSD_CORE_SIMD_COSINE_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
@@ -22,6 +23,7 @@
 #include <limits>
 
 #include "core/simd/divergence_common-inl.h"
+#include "core/simd/twofold-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -45,22 +47,6 @@ HWY_INLINE Pair Quotient(Pair x, Pair y) {
   const double q = x.hi / y.hi;
   const Pair p = TwoProduct(q, y.hi);
   return {q, (((x.hi - p.hi) - p.lo) + (x.lo - q * y.lo)) / y.hi};
-}
-
-// What is left of a b behind `product`, its rounded value.
-template <class D, class V>
-HWY_INLINE V ProductError(D d, V a, V b, V product) {
-#if HWY_NATIVE_FMA
-  (void)d;
-  return hn::MulSub(a, b, product);
-#else
-  const V split = C(d, 134217729);
-  const V ca = hn::Mul(split, a), cb = hn::Mul(split, b);
-  const V ah = hn::Sub(ca, hn::Sub(ca, a)), bh = hn::Sub(cb, hn::Sub(cb, b));
-  const V al = hn::Sub(a, ah), bl = hn::Sub(b, bh);
-  return hn::Add(hn::Add(hn::Sub(hn::Mul(ah, bh), product), hn::Add(hn::Mul(ah, bl), hn::Mul(al, bh))),
-                 hn::Mul(al, bl));
-#endif
 }
 
 HWY_INLINE double LargestOf(const double* x, size_t n) {
@@ -96,8 +82,8 @@ class Cosine {
     const V scale_a = C(d, x_[0].scale), scale_b = C(d, x_[1].scale);
     ExactLaneSum dot, aa, bb;
     const auto add = [&](ExactLaneSum& sum, size_t at, V x, V y) HWY_ATTR {
-      const V product = hn::Mul(x, y);
-      sum.Add(at, product, ProductError(d, x, y, product));
+      const Twofold<V> product = Product(d, x, y);
+      sum.Add(at, product.hi, product.lo);
     };
     EachVector<2, 0>(n, {a, b}, {0.0, 0.0}, {},
                      [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 0> {
@@ -136,11 +122,34 @@ class Cosine {
     EachVector<3, 1>(n_, {x.from, other.from, out}, {0.0, 0.0, 0.0}, {out},
                      [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
                        const V mine = hn::Mul(in[0], scale), theirs = hn::Mul(in[1], other_scale);
-                       const V part =
-                           hn::Mul(hi, mine);  // what follows is 0 for parallel vectors, which an FMA would miss
-                       const V error = hn::Add(hn::Mul(lo, mine), ProductError(d, hi, mine, part));
-                       const V rest = hn::Sub(hn::Sub(theirs, part), error);
-                       return {hn::Add(in[2], hn::Mul(hn::Mul(rest, by), grown))};
+                       return {hn::Add(in[2], hn::Mul(hn::Mul(Rest(d, mine, theirs, hi, lo), by), grown))};
+                     });
+  }
+
+  // out += factor * d2 cos / d a_i^2, a being the first vector. 0 where a norm is.
+  HWY_INLINE void AddCurvature(double factor, double* out) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const Side &x = x_[0], &other = x_[1];
+    if (out == nullptr || x.floored || share_ == 0) return;
+    const Pair share = Quotient(dot_, x.square);
+    const V hi = C(d, share.hi), lo = C(d, share.lo), scale = C(d, x.scale), other_scale = C(d, other.scale);
+    const Twofold<V> square = {C(d, x.square.hi), C(d, x.square.lo)};
+    const V by = C(d, -share_ / x.square.value() * x.scale), grown = C(d, factor * x.scale);
+    EachVector<3, 1>(n_, {x.from, other.from, out}, {0.0, 0.0, 0.0}, {out},
+                     [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
+                       const V mine = hn::Mul(in[0], scale), theirs = hn::Mul(in[1], other_scale);
+                       // The two terms may cancel: each is kept in two doubles.
+                       const Twofold<V> part = Product(d, hi, mine);
+                       const Twofold<V> gap = Difference(d, theirs, part.hi);
+                       // 0 for parallel vectors, which a fused lo * mine + part.lo would miss
+                       const V error = hn::Add(hn::Mul(lo, mine), part.lo);
+                       const Twofold<V> rest = Difference(d, gap.hi, hn::Sub(error, gap.lo));
+                       const Twofold<V> others = Difference(d, square, Product(d, mine, mine));
+                       Twofold<V> along = Scaled(d, hi, others);
+                       along.lo = hn::MulAdd(lo, others.hi, along.lo);
+                       const Twofold<V> bend = Difference(d, along, Scaled(d, hn::Mul(C(d, -2.0), mine), rest));
+                       return {hn::MulAdd(hn::Mul(hn::Add(bend.hi, bend.lo), by), grown, in[2])};
                      });
   }
 
@@ -152,6 +161,13 @@ class Cosine {
     double norm = 0;
     bool floored = false;
   };
+
+  // theirs - (hi + lo) mine: 0 for parallel vectors, which a plain FMA would miss.
+  template <class D, class V>
+  static HWY_INLINE V Rest(D d, V mine, V theirs, V hi, V lo) {
+    const Twofold<V> part = Product(d, hi, mine);
+    return hn::Sub(hn::Sub(theirs, part.hi), hn::Add(hn::Mul(lo, mine), part.lo));
+  }
 
   static HWY_INLINE void Measure(Side& side, Pair square, double epsilon, Rule rule) {
     if (rule == kAddition) {
@@ -174,13 +190,6 @@ class Cosine {
 
 // The derivative of max(z, 0): what the kink policy says at 0.
 HWY_INLINE double StepOf(double z, double kink) { return z > 0 ? 1 : z == 0 ? kink : 0; }
-
-// Zeroes the slopes that are wanted.
-HWY_INLINE void ClearSlopes(const Item& x, size_t num_inputs) {
-  for (size_t i = 0; i < num_inputs; ++i) {
-    if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), 0.0);
-  }
-}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lossd

@@ -5,7 +5,8 @@
 //   squared   sum (a_i - b_i)^2                           2 (a_i - b_i)
 //   cosine    1 - cos(a, b), each norm at least epsilon   core/simd/cosine_common-inl.h
 //
-// At distance 0 the slope is 0. x is scaled by a power of two, so that no power leaves the range of double.
+// lp has d2 / d a_i^2 = (p - 1) (|x_i| / distance)^(p - 2) (1 - (|x_i| / distance)^p) / distance, 0 at x_i = 0 unless p
+// is 2. At distance 0 the slope is 0. x is scaled by a power of two, so that no power leaves the range of double.
 
 #if defined(LOSSD_CORE_SIMD_DISTANCE_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_SIMD_DISTANCE_COMMON_INL_H_
@@ -76,6 +77,34 @@ class Distance {
     AddSlope(-factor, slope_b);
   }
 
+  // curvature += first * d2 value / d a_i^2 + second * (d value / d a_i)^2. May be null. REQUIRES: lp where second is
+  // not 0.
+  HWY_NOINLINE void AddCurvature(double first, double second, double* curvature) const {
+    if (curvature == nullptr || (first == 0 && second == 0)) return;
+    if (kind_ == kCosine) return Cosine(a_, b_, n_, epsilon_).AddCurvature(-first, curvature);
+    if (kind_ == kSquared) {
+      for (size_t i = 0; i < n_; ++i) curvature[i] += 2 * first;
+      return;
+    }
+    if (value_ == 0 || p_ == 1 || p_ == std::numeric_limits<double>::infinity()) return;
+    const auto size = [this](size_t i) { return std::abs(a_[i] - b_[i] + epsilon_); };
+    // What an element leaves of the sum of powers, without the cancellation of sum - largest.
+    double top = 0, rest = 0;
+    size_t largest = 0;
+    for (size_t i = 0; i < n_; ++i) {
+      if (size(i) > size(largest)) largest = i;
+    }
+    const double scale = ScaleOf(size(largest));
+    const auto weight = [&](size_t i) { return PowerOf(size(i) * scale, p_); };
+    for (size_t i = 0; i < n_; ++i) (i == largest ? top : rest) += weight(i);
+    for (size_t i = 0; i < n_; ++i) {
+      const double others = (i == largest ? rest : rest + top - weight(i)) / (rest + top), share = size(i) / value_;
+      const double bend = share == 0 && p_ != 2 ? 0 : (p_ - 1) * PowerOf(share, p_ - 2) * others / value_;
+      const double slope = PowerOf(share, p_ - 1);
+      curvature[i] += first * bend + second * slope * slope;
+    }
+  }
+
  private:
   size_t Padding() const { return (kChunk - n_ % kChunk) % kChunk; }
 
@@ -123,6 +152,12 @@ class Distance {
   static HWY_INLINE V Power(V x, double power) {
     const Tag<double> d;
     return hn::Exp(d, hn::Mul(C(d, power), LogOf(d, x)));
+  }
+  static HWY_INLINE double PowerOf(double x, double power) {
+    if (power == 0) return 1;
+    if (power == 1) return x;
+    if (power == 2) return x * x;
+    return Scalar(x, [power](auto d, auto v) HWY_ATTR { return hn::Exp(d, hn::Mul(C(d, power), LogOf(d, v))); });
   }
   HWY_INLINE double Root(double x) const {
     if (x == 0) return 0;

@@ -14,6 +14,7 @@
 #include <array>
 #include <limits>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/item-inl.h"
 #include "core/simd/probability-inl.h"
 
@@ -163,15 +164,6 @@ HWY_INLINE Divergent<V> Compare(D d, V x, V y) {
 template <class D, class V>
 HWY_INLINE V Times(D d, V t, V x) {
   return hn::IfThenZeroElse(hn::Eq(t, hn::Zero(d)), hn::Mul(t, x));
-}
-
-// The answer of an item outside its domain: NaN throughout.
-HWY_INLINE double Refuse(const Item& x, size_t num_inputs) {
-  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  for (size_t i = 0; i < num_inputs; ++i) {
-    if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), kNan);
-  }
-  return kNan;
 }
 
 HWY_INLINE double LogScalar1(double x) {

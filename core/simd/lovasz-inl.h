@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/careful_sum-inl.h"
 #include "core/simd/item-inl.h"
 

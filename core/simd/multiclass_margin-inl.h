@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/careful_sum-inl.h"
 #include "core/simd/item-inl.h"
 
@@ -47,7 +48,7 @@ HWY_INLINE double MulticlassMargin(const Item& x, double margin) {
     slope[label] = z > 0 ? -1 : label_ties ? share - 1 : 0;
     if (z != z) std::fill_n(slope, classes, z);
   }
-  return z > 0 ? z : z == z ? 0 : z;
+  return Linear(x, z > 0 ? z : z == z ? 0 : z);
 }
 
 }  // namespace HWY_NAMESPACE

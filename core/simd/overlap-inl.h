@@ -60,6 +60,22 @@ struct TverskyRatio {
       return hn::Mul(scale, hn::Sub(hn::Mul(share, apart), hn::Mul(loss, vt)));
     });
   }
+
+  // Its curvature L'' = -2 q / Q L' with the slope L' and q the derivative of the denominator Q:
+  // first * L'' + second * L'^2.
+  HWY_INLINE void Curvature(const double* p, const double* t, size_t n, const Overlap& overlap, double first,
+                            double second, double* out) const {
+    const Tag<double> d;
+    const auto one = C(d, 1.0), a = C(d, alpha), b = C(d, beta), bends = C(d, -2 * first), turns = C(d, second);
+    const auto share = C(d, overlap.share), loss = C(d, overlap.loss);
+    const auto scale = C(d, overlap.size == 0 ? 0 : 1 / overlap.size);
+    Walk(p, 0.0, t, n, out, [&](size_t, auto, auto vt) HWY_ATTR {
+      const auto over = hn::Mul(a, hn::Sub(one, vt)), apart = hn::Sub(over, hn::Mul(b, vt));
+      const auto whole = hn::Add(over, hn::Mul(vt, hn::Sub(one, b)));
+      const auto slope = hn::Mul(scale, hn::Sub(hn::Mul(share, apart), hn::Mul(loss, vt)));
+      return hn::Mul(slope, hn::MulAdd(hn::Mul(bends, whole), scale, hn::Mul(turns, slope)));
+    });
+  }
 };
 
 }  // namespace HWY_NAMESPACE

@@ -7,7 +7,7 @@
 #define LOSSD_CORE_SIMD_PROBABILITY_INL_H_
 #endif
 
-#include "core/simd/kernel-inl.h"
+#include "core/simd/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -28,13 +28,13 @@ HWY_INLINE hn::Vec<D> ClipHigh(D d) {
 // log p for p >= 0; -inf at 0, where hn::Log is a large finite number.
 template <class D, class V>
 HWY_INLINE V LogOf(D d, V p) {
-  return hn::IfThenElse(hn::Eq(p, hn::Zero(d)), hn::Neg(hn::Inf(d)), hn::Log(d, p));
+  return hn::IfThenElse(hn::Eq(p, hn::Zero(d)), hn::Neg(hn::Inf(d)), LogOfPositive(d, p));
 }
 
 // log(1 - p) for p <= 1; -inf at 1.
 template <class D, class V>
 HWY_INLINE V LogOfComplement(D d, V p) {
-  return hn::IfThenElse(hn::Eq(p, C(d, 1.0)), hn::Neg(hn::Inf(d)), hn::Log1p(d, hn::Neg(p)));
+  return hn::IfThenElse(hn::Eq(p, C(d, 1.0)), hn::Neg(hn::Inf(d)), LogOfOneLess(d, p));
 }
 
 }  // namespace HWY_NAMESPACE

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/careful_sum-inl.h"
 #include "core/simd/categorical-inl.h"
 #include "core/simd/item-inl.h"
@@ -38,16 +39,16 @@ class Ranking {
     // Nothing compares with the padding.
     std::fill(score + count, score + Padded(count), 0.0);
     std::fill(relevance + count, relevance + Padded(count), std::numeric_limits<double>::quiet_NaN());
-    if (x.slope(0) != nullptr) std::fill_n(x.slope(0), x.width(), 0.0);
+    Fill(x, 0);
   }
 
   bool wants_slope() const { return item_.slope(0) != nullptr; }
   HWY_INLINE void SetSlope(size_t i, double slope) const { item_.slope(0)[static_cast<size_t>(place[i])] = slope; }
-  HWY_INLINE double Poison() const {
-    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-    if (wants_slope()) std::fill_n(item_.slope(0), item_.width(), kNan);
-    return kNan;
+  bool wants_curvature() const { return item_.curvature() != nullptr; }
+  HWY_INLINE void SetCurvature(size_t i, double curvature) const {
+    item_.curvature()[static_cast<size_t>(place[i])] = curvature;
   }
+  HWY_INLINE double Poison() const { return Refuse(item_); }
 
  private:
   const Item& item_;
@@ -58,13 +59,14 @@ class Ranking {
   bool sound = true;
 };
 
-// A logistic loss of the difference of two scores: the value of the pair, and how strongly it pulls.
+// A logistic loss of the difference of two scores: the value of the pair, how strongly it pulls, and how fast that
+// changes with the difference.
 template <class V>
 struct PairTerm {
-  V value, pull;
+  V value, pull, bend;
 };
 
-// softplus(scale (worse - better)) and its sigmoid, scale > 0.
+// softplus(scale (worse - better)), its sigmoid and the derivative of that, in units of 1 and scale, scale > 0.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE PairTerm<V> LogisticPair(D d, V worse, V better, double scale) {
   const V one = C(d, 1.0);
@@ -73,7 +75,8 @@ HWY_INLINE PairTerm<V> LogisticPair(D d, V worse, V better, double scale) {
   const V decay = scale == 1 ? ExpBelow(d, low, high) : hn::Exp(d, hn::Neg(distance));
   const auto wrong = hn::Ge(worse, better);
   const V value = hn::Add(hn::IfThenElseZero(wrong, distance), hn::Log1p(d, decay));
-  return {value, hn::Div(hn::IfThenElse(wrong, one, decay), hn::Add(one, decay))};
+  const V all = hn::Add(one, decay);
+  return {value, hn::Div(hn::IfThenElse(wrong, one, decay), all), hn::Div(hn::Div(decay, all), all)};
 }
 
 }  // namespace HWY_NAMESPACE

@@ -51,6 +51,7 @@ class Simplex {
     if (support == 0) return;  // the largest is infinite
     sum.Add(-1);
     least_ = scratch[support - 1];
+    support_ = support;
     const auto count = static_cast<double>(support);
     const TwoParts total = sum.Parts();
     tau_ = total.sum / count;
@@ -67,10 +68,16 @@ class Simplex {
     const TwoParts a = TwoSum(score, -top_);
     return (a.sum - tau_) + (a.error - tau_error_);
   }
+  // The derivative of the probability of a score by that score, 1 - 1/n for n classes in the support; 0 outside it.
+  HWY_INLINE double Slope(double score) const {
+    const auto count = static_cast<double>(support_);
+    return score < least_ ? 0 : (count - 1) / count;
+  }
   // How far a score lies below those with a probability; 0 for these.
   HWY_INLINE double Below(double score) const { return score < least_ ? (tau_ - (score - top_)) + tau_error_ : 0; }
 
  private:
+  size_t support_ = 0;
   double top_ = 0, least_ = std::numeric_limits<double>::infinity(), tau_ = 0, tau_error_ = 0;
 };
 

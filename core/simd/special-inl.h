@@ -10,7 +10,7 @@
 
 #include <cstddef>
 
-#include "core/simd/kernel-inl.h"
+#include "core/simd/exp-inl.h"
 #include "core/simd/twofold-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,14 +21,6 @@ inline constexpr double kLog2 = 0.693147180559945309417;
 inline constexpr double kHalfLog2Pi = 0.918938533204672741780;
 inline constexpr double kInverseSqrtPi = 0.564189583547756286948;
 inline constexpr double kSqrtHalf = 0.707106781186547524401;
-
-// c[0] + c[1] x + c[2] x^2 + ...
-template <class D, class V, size_t n>
-HWY_INLINE V Polynomial(D d, V x, const double (&c)[n]) {
-  V sum = C(d, c[n - 1]);
-  for (size_t k = n - 1; k-- > 0;) sum = hn::MulAdd(sum, x, C(d, c[k]));
-  return sum;
-}
 
 // e^x over the whole line: 0 far below, inf above 709.78. hn::Exp is defined to 706 and exact enough to its overflow.
 template <class D, class V>

@@ -19,16 +19,29 @@ absl::StatusOr<TensorView> TensorView::Make(std::string_view name, DType dtype, 
   TensorView view;
   view.dtype_ = dtype;
   view.count_ = *count;
+  const size_t bytes = view.Take(std::move(segments));
+  if (bytes != view.size_bytes()) return error::WrongByteCount(name, dtype, shape, bytes, view.size_bytes());
+  view.shape_ = std::move(shape);
+  return view;
+}
+
+bool TensorView::Move(Segments segments) {
+  TensorView moved;
+  if (moved.Take(std::move(segments)) != size_bytes()) return false;
+  segments_ = std::move(moved.segments_);
+  ends_ = std::move(moved.ends_);
+  return true;
+}
+
+size_t TensorView::Take(Segments segments) {
   size_t bytes = 0;
   for (const Segment& segment : segments) {
     if (segment.size == 0) continue;
     bytes += segment.size;
-    view.segments_.push_back(segment);
-    view.ends_.push_back(bytes);
+    segments_.push_back(segment);
+    ends_.push_back(bytes);
   }
-  if (bytes != view.size_bytes()) return error::WrongByteCount(name, dtype, shape, bytes, view.size_bytes());
-  view.shape_ = std::move(shape);
-  return view;
+  return bytes;
 }
 
 const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratch) const {
@@ -36,6 +49,7 @@ const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratc
   const size_t from = begin * element;
   size_t left = count * element;
   if (left == 0) return scratch;
+  if (segments_.size() == 1) return segments_[0].data + from;
   size_t i = std::upper_bound(ends_.begin(), ends_.end(), from) - ends_.begin();
   size_t offset = from - (ends_[i] - segments_[i].size);
   if (segments_[i].size - offset >= left) return segments_[i].data + offset;

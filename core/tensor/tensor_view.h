@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <string_view>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/segment.h"
@@ -20,6 +20,9 @@ class TensorView {
   // axes than kMaxRank, or segments whose bytes are not SizeOf(dtype) * product(shape).
   static absl::StatusOr<TensorView> Make(std::string_view name, DType dtype, Shape shape, Segments segments);
 
+  // Makes this a view of other bytes, of the same dtype and shape. False, and nothing changed: they are not as many.
+  bool Move(Segments segments);
+
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   size_t count() const { return count_; }  // elements
@@ -33,11 +36,14 @@ class TensorView {
  private:
   TensorView() = default;
 
+  // Bytes of the segments, of which the empty ones are dropped.
+  size_t Take(Segments segments);
+
   DType dtype_ = DType::kF32;
   Shape shape_;
   size_t count_ = 0;
-  Segments segments_;         // none of them empty
-  std::vector<size_t> ends_;  // ends_[i]: bytes in segments 0..i
+  Segments segments_;                    // none of them empty
+  absl::InlinedVector<size_t, 2> ends_;  // ends_[i]: bytes in segments 0..i
 };
 
 }  // namespace lossd

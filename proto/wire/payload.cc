@@ -62,7 +62,8 @@ size_t VarintSize(uint64_t value) { return CodedOutputStream::VarintSize64(value
 
 class Decoder {
  public:
-  Decoder(std::span<const Segment> bytes, std::vector<Segments>* payloads) : cursor_(bytes), payloads_(payloads) {}
+  Decoder(std::span<const Segment> bytes, std::string* skeleton, absl::InlinedVector<Segments, 4>* payloads)
+      : cursor_(bytes), skeleton_(*skeleton), payloads_(payloads) {}
 
   // False for malformed bytes.
   bool Run(const TensorFields& fields) {
@@ -72,8 +73,6 @@ class Decoder {
     }
     return Message(fields, 0, CodedInputStream::GetDefaultRecursionLimit());
   }
-
-  const std::string& skeleton() const { return skeleton_; }
 
  private:
   // The message that ends where `stop` bytes are left. `depth` messages may still be nested in it.
@@ -133,15 +132,15 @@ class Decoder {
   static constexpr size_t kNoHandle = SIZE_MAX;
 
   Cursor cursor_;
-  std::string skeleton_;
-  std::vector<Segments>* payloads_;
+  std::string& skeleton_;
+  absl::InlinedVector<Segments, 4>* payloads_;
 };
 
 class Encoder {
  public:
   explicit Encoder(const Payloads& payloads) : payloads_(payloads) {}
 
-  std::vector<Piece> Run(const TensorFields& fields, const std::string& skeleton) {
+  Pieces Run(const TensorFields& fields, const std::string& skeleton) {
     const Segment bytes{reinterpret_cast<const std::byte*>(skeleton.data()), skeleton.size()};
     Cursor measured({&bytes, 1});
     Measure(fields, &measured, 0);
@@ -239,13 +238,17 @@ class Encoder {
   }
 
   const Payloads& payloads_;
-  std::vector<size_t> sizes_;
+  absl::InlinedVector<size_t, 16> sizes_;
   size_t next_size_ = 0;
   size_t inline_bytes_ = 0;
   std::string handle_;
   std::string run_;  // bytes made since the last piece
-  std::vector<Piece> pieces_;
+  Pieces pieces_;
 };
+
+absl::Status NotWellFormed(const std::string& type) {
+  return absl::InvalidArgumentError(absl::StrCat("not a well-formed ", type, " in protobuf's wire format"));
+}
 
 // A map with two entries has the same bytes each time.
 std::string SerializeInFixedOrder(const google::protobuf::Message& message) {
@@ -266,31 +269,49 @@ void Payloads::Attach(v1::Tensor* tensor, Segments bytes) {
   payloads_.push_back(std::move(bytes));
 }
 
+size_t Payloads::size_bytes() const {
+  size_t bytes = 0;
+  for (const Segments& payload : payloads_) {
+    for (const Segment& segment : payload) bytes += segment.size;
+  }
+  return bytes;
+}
+
 const Segments* Payloads::Find(const v1::Tensor& tensor) const {
   if (tensor.data_case() != v1::Tensor::kRaw || tensor.raw().size() != kHandleBytes) return nullptr;
   const size_t handle = HandleOf(tensor.raw());
   return handle < payloads_.size() ? &payloads_[handle] : nullptr;
 }
 
-absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
-                    size_t max_skeleton_bytes) {
+absl::Status TakeApart(std::span<const Segment> bytes, const google::protobuf::Descriptor* type, std::string* skeleton,
+                       Payloads* payloads, size_t max_skeleton_bytes) {
+  skeleton->clear();
   payloads->payloads_.clear();
-  Decoder decoder(bytes, &payloads->payloads_);
-  const std::string& parsed = decoder.skeleton();
-  const bool sound = decoder.Run(TensorFields::Of(skeleton->GetDescriptor())) && parsed.size() <= kMaxMessageBytes;
-  if (sound && parsed.size() > max_skeleton_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(skeleton->GetTypeName(), " with ", parsed.size(),
+  const bool sound = Decoder(bytes, skeleton, &payloads->payloads_).Run(TensorFields::Of(type)) &&
+                     skeleton->size() <= kMaxMessageBytes;
+  if (!sound) return NotWellFormed(type->full_name());
+  if (skeleton->size() > max_skeleton_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(type->full_name(), " with ", skeleton->size(),
                                                    " bytes beside the raw bytes of its tensors; expected at most ",
                                                    max_skeleton_bytes, ": send large tensors as `raw`"));
-  }
-  if (!sound || !skeleton->ParseFromArray(parsed.data(), static_cast<int>(parsed.size()))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("not a well-formed ", skeleton->GetTypeName(), " in protobuf's wire format"));
   }
   return absl::OkStatus();
 }
 
-std::vector<Piece> Encode(const google::protobuf::Message& skeleton, const Payloads& payloads) {
+absl::Status Parse(std::string_view skeleton, google::protobuf::Message* message) {
+  return message->ParseFromArray(skeleton.data(), static_cast<int>(skeleton.size()))
+             ? absl::OkStatus()
+             : NotWellFormed(message->GetTypeName());
+}
+
+absl::Status Decode(std::span<const Segment> bytes, google::protobuf::Message* skeleton, Payloads* payloads,
+                    size_t max_skeleton_bytes) {
+  std::string parsed;
+  absl::Status status = TakeApart(bytes, skeleton->GetDescriptor(), &parsed, payloads, max_skeleton_bytes);
+  return status.ok() ? Parse(parsed, skeleton) : status;
+}
+
+Pieces Encode(const google::protobuf::Message& skeleton, const Payloads& payloads) {
   return Encoder(payloads).Run(TensorFields::Of(skeleton.GetDescriptor()), SerializeInFixedOrder(skeleton));
 }
 

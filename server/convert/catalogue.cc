@@ -123,6 +123,14 @@ class ExampleShapes {
   bool batched_;
 };
 
+v1::Tolerance ToWire(const Tolerance& tolerance, bool curvature) {
+  v1::Tolerance wire;
+  wire.set_value_ulp(tolerance.value_ulp);
+  wire.set_gradient_ulp(tolerance.slope_ulp);
+  if (curvature) wire.set_hessian_ulp(tolerance.curvature_ulp > 0 ? tolerance.curvature_ulp : tolerance.slope_ulp);
+  return wire;
+}
+
 void AddExample(const Loss& loss, const Example& example, v1::DescribeLossResponse* response) {
   const Contract& contract = *loss.contract;
   v1::Example* added = response->add_examples();
@@ -246,10 +254,8 @@ v1::DescribeLossResponse ToDescription(const Loss& loss) {
   AddInputs(contract, &response);
   AddConventions(contract, &response);
   for (const Example& example : contract.examples) AddExample(loss, example, &response);
-  response.mutable_tolerance_f32()->set_value_ulp(contract.f32.value_ulp);
-  response.mutable_tolerance_f32()->set_gradient_ulp(contract.f32.slope_ulp);
-  response.mutable_tolerance_f64()->set_value_ulp(contract.f64.value_ulp);
-  response.mutable_tolerance_f64()->set_gradient_ulp(contract.f64.slope_ulp);
+  *response.mutable_tolerance_f32() = ToWire(contract.f32, contract.curvature);
+  *response.mutable_tolerance_f64() = ToWire(contract.f64, contract.curvature);
   response.set_tolerance_note(std::string(contract.tolerance_note));
   response.set_has_hessian_diagonal(contract.curvature);
   response.set_has_kink_policy(contract.has_kinks);

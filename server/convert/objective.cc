@@ -95,7 +95,7 @@ absl::StatusOr<Term> ToLossTerm(const v1::LossTerm& message, const v1::Options& 
   for (const auto& entry : views) {
     if (IsWeight(entry.first)) weights.push_back(entry);
   }
-  TakeTensors(weights, &request);
+  TakeTensors(std::move(weights), &request);
   const auto tensor_of = [&](std::string_view input) {
     if (input == "y_true" && !message.y_true().empty()) return message.y_true();
     if (input == "y_pred" && !message.y_pred().empty()) return message.y_pred();

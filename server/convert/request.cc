@@ -106,6 +106,9 @@ absl::Status ConvertParams(const google::protobuf::Struct& message,
   return absl::OkStatus();
 }
 
+// A prediction, a target and a weight.
+constexpr size_t kUsualTensors = 3;
+
 TensorsByName::iterator Find(TensorsByName& views, std::string_view name) {
   return std::find_if(views.begin(), views.end(), [&](const auto& entry) { return entry.first == name; });
 }
@@ -115,6 +118,7 @@ TensorsByName::iterator Find(TensorsByName& views, std::string_view name) {
 absl::StatusOr<TensorsByName> ToViews(const v1::GradientRequest& message, const wire::Payloads& payloads, bool gradient,
                                       ConvertedValues* converted) {
   TensorsByName views;
+  views.reserve(kUsualTensors);
   const auto convert = [&](std::string name, bool present, const v1::Tensor& tensor) -> absl::Status {
     if (!present) return absl::OkStatus();
     auto made = ToView(name, tensor, payloads, converted);
@@ -157,26 +161,30 @@ absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, TensorsByN
   }
   if (auto status = ConvertParams(message.params(), &request.params); !status.ok()) return status;
   if (auto status = ConvertOptions(message.options(), &request.options); !status.ok()) return status;
-  TakeTensors(views, &request);
-  for (auto& [name, view] : views) request.inputs.emplace_back(name, std::move(view));
+  TakeTensors(std::move(views), &request);
   return request;
 }
 
-void TakeTensors(TensorsByName& views, Request* request) {
-  const auto take = [&](std::string_view name, std::optional<TensorView>* to) {
-    const auto found = Find(views, name);
-    if (found == views.end()) return;
-    *to = std::move(found->second);
-    views.erase(found);
+void TakeTensors(TensorsByName views, Request* request) {
+  const std::pair<std::string_view, std::optional<TensorView>*> places[] = {
+      {"y_true", &request->y_true},
+      {"y_pred", &request->y_pred},
+      {"sample_weight", &request->sample_weight},
+      {"element_weight", &request->element_weight},
+      {"class_weight", &request->class_weight},
+      {"class_mask", &request->class_mask},
+      {"mask", &request->mask},
+      {"upstream", &request->upstream},
   };
-  take("y_true", &request->y_true);
-  take("y_pred", &request->y_pred);
-  take("sample_weight", &request->sample_weight);
-  take("element_weight", &request->element_weight);
-  take("class_weight", &request->class_weight);
-  take("class_mask", &request->class_mask);
-  take("mask", &request->mask);
-  take("upstream", &request->upstream);
+  for (auto& [name, view] : views) {
+    const auto* const place =
+        std::find_if(std::begin(places), std::end(places), [&](const auto& place) { return place.first == name; });
+    if (place == std::end(places)) {
+      request->inputs.emplace_back(std::move(name), std::move(view));
+    } else {
+      *place->second = std::move(view);
+    }
+  }
 }
 
 absl::Status ToTerm(const std::string& loss, const google::protobuf::Struct& params, const v1::Options& options,

@@ -4,7 +4,6 @@
 // everything else is MakeProblem's.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +17,7 @@ namespace lossd::server {
 
 // Values that had to be rewritten, because a typed list holds int64 where the tensor says I32 or U8. A request's views
 // point into it.
-using ConvertedValues = std::deque<std::vector<std::byte>>;
+using ConvertedValues = std::vector<std::vector<std::byte>>;
 
 // Every tensor of a request, by the name of its field or of its entry in `inputs`; no name twice. Those of `inputs` are
 // in alphabetical order: the first error does not depend on a hash.
@@ -34,7 +33,7 @@ absl::StatusOr<Request> ToRequest(const v1::GradientRequest& message, TensorsByN
 // The parts of a request for one term of an objective: its loss, parameters and options, ...
 absl::Status ToTerm(const std::string& loss, const google::protobuf::Struct& params, const v1::Options& options,
                     Request* request);
-// ... and y_true, y_pred, weights and masks, taken out of `views`.
-void TakeTensors(TensorsByName& views, Request* request);
+// ... and its tensors: y_true, y_pred, weights and masks, and as further inputs all others.
+void TakeTensors(TensorsByName views, Request* request);
 
 }  // namespace lossd::server

@@ -1,11 +1,14 @@
 #include "server/convert/response.h"
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string>
 
+#include "absl/container/inlined_vector.h"
 #include "core/tensor/convert.h"
+#include "google/protobuf/arena.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/byte_buffer.h"
 #include "proto/wire/enums.h"
@@ -17,6 +20,9 @@ namespace {
 
 // A cache line, and the width of the widest vector.
 constexpr size_t kOutputAlignment = 64;
+
+// On the stack, for what protobuf makes of a usual answer.
+constexpr size_t kArenaBytes = 2 << 10;
 
 // Writes tensors into a message and remembers which slice holds the bytes of each.
 class Sender {
@@ -43,7 +49,7 @@ class Sender {
 
  private:
   wire::Payloads payloads_;
-  std::vector<grpc::Slice> slices_;
+  absl::InlinedVector<grpc::Slice, 2> slices_;
 };
 
 std::byte* Bytes(const grpc::Slice& slice) {
@@ -62,17 +68,22 @@ grpc::Slice NewOutput(size_t bytes) {
   return {memory, bytes, std::free};
 }
 
-OutputSlices::OutputSlices(const Problem& problem)
-    : per_item(NewOutput(problem.per_item_bytes())),
-      hessian(NewOutput(problem.hessian_bytes())),
-      extra(NewOutput(problem.extra_bytes())) {
-  for (size_t i = 0; i < problem.inputs.size(); ++i) gradients[i] = NewOutput(problem.gradient_bytes(i));
+OutputSlices::OutputSlices(const Problem& problem) {
+  outputs_.per_item = Add(problem.per_item_bytes());
+  outputs_.hessian = Add(problem.hessian_bytes());
+  outputs_.extra = Add(problem.extra_bytes());
+  for (size_t i = 0; i < problem.inputs.size(); ++i) outputs_.gradients[i] = Add(problem.gradient_bytes(i));
 }
 
-Outputs OutputSlices::outputs() const {
-  Outputs outputs{.per_item = Bytes(per_item), .hessian = Bytes(hessian), .extra = Bytes(extra)};
-  for (size_t i = 0; i < gradients.size(); ++i) outputs.gradients[i] = Bytes(gradients[i]);
-  return outputs;
+std::byte* OutputSlices::Add(size_t bytes) {
+  return bytes == 0 ? nullptr : Bytes(slices_.emplace_back(NewOutput(bytes)));
+}
+
+grpc::Slice OutputSlices::Of(const std::byte* output) const {
+  for (const grpc::Slice& slice : slices_) {
+    if (reinterpret_cast<const std::byte*>(slice.begin()) == output) return slice;
+  }
+  return {};
 }
 
 size_t OutputBytes(const Problem& problem) {
@@ -82,7 +93,9 @@ size_t OutputBytes(const Problem& problem) {
 }
 
 grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices) {
-  v1::GradientResponse response;
+  alignas(std::max_align_t) char first_block[kArenaBytes];
+  google::protobuf::Arena arena(first_block, sizeof(first_block));
+  auto& response = *google::protobuf::Arena::CreateMessage<v1::GradientResponse>(&arena);
   Sender sender;
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
@@ -90,22 +103,22 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
   response.set_valid_count(result.valid_count);
   response.set_weight_sum(result.weight_sum);
   const Contract& contract = problem.contract();
-  response.set_loss(std::string(contract.name));
+  response.set_loss(contract.name.data(), contract.name.size());
   if (problem.reduction == Reduction::kNone) {
-    sender.Set(problem.dtype, problem.item_shape, slices.per_item, response.mutable_per_item());
+    sender.Set(problem.dtype, problem.item_shape, slices.Of(slices.outputs().per_item), response.mutable_per_item());
   }
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     const BoundInput& input = problem.inputs[i];
     if (!problem.gradient || !input.wanted) continue;
     v1::Tensor& tensor = (*response.mutable_gradients())[std::string(contract.inputs[i].name)];
-    sender.Set(input.view->dtype(), input.view->shape(), slices.gradients[i], &tensor);
+    sender.Set(input.view->dtype(), input.view->shape(), slices.Of(slices.outputs().gradients[i]), &tensor);
   }
   if (problem.hessian_diagonal) {
     v1::Tensor& tensor = (*response.mutable_hessian_diagonals())[std::string(contract.inputs[0].name)];
-    sender.Set(problem.dtype, problem.inputs[0].view->shape(), slices.hessian, &tensor);
+    sender.Set(problem.dtype, problem.inputs[0].view->shape(), slices.Of(slices.outputs().hessian), &tensor);
   }
-  if (contract.extra == Extra::kPerItem) {
-    sender.Set(DType::kF64, problem.item_shape, slices.extra,
+  if (contract.extra == Extra::kPerItem && (slices.outputs().extra != nullptr || problem.extra_bytes() == 0)) {
+    sender.Set(DType::kF64, problem.item_shape, slices.Of(slices.outputs().extra),
                &(*response.mutable_outputs())[std::string(contract.extra_name)]);
   }
   if (result.extra) {

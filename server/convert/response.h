@@ -4,9 +4,9 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
-#include <array>
 #include <cstddef>
 
+#include "absl/container/inlined_vector.h"
 #include "core/evaluate.h"
 #include "core/objective.h"
 #include "core/problem.h"
@@ -17,13 +17,20 @@ namespace lossd::server {
 // Empty for 0 bytes.
 grpc::Slice NewOutput(size_t bytes);
 
-// Memory for all outputs of a problem; those that it does not have are empty.
-struct OutputSlices {
+// Memory for all outputs of a problem.
+class OutputSlices {
+ public:
+  OutputSlices() = default;  // of a problem whose outputs are not sent
   explicit OutputSlices(const Problem& problem);
-  Outputs outputs() const;
+  const Outputs& outputs() const { return outputs_; }
+  // The slice of an output; empty where the problem does not have it (null).
+  grpc::Slice Of(const std::byte* output) const;
 
-  grpc::Slice per_item, hessian, extra;
-  std::array<grpc::Slice, kMaxInputs> gradients;
+ private:
+  std::byte* Add(size_t bytes);
+
+  Outputs outputs_;
+  absl::InlinedVector<grpc::Slice, 2> slices_;
 };
 size_t OutputBytes(const Problem& problem);
 

@@ -11,14 +11,15 @@
 namespace lossd::server {
 
 void Answer(UnaryCall& call, absl::FunctionRef<absl::StatusOr<grpc::ByteBuffer>()> work) {
-  absl::StatusOr<grpc::ByteBuffer> answer = absl::InternalError("no answer");
-  try {
-    answer = work();
-  } catch (const std::bad_alloc&) {
-    answer = absl::ResourceExhaustedError("the server has no memory for this call");
-  } catch (const std::exception& error) {
-    answer = absl::InternalError(error.what());
-  }
+  absl::StatusOr<grpc::ByteBuffer> answer = [&]() -> absl::StatusOr<grpc::ByteBuffer> {
+    try {
+      return work();
+    } catch (const std::bad_alloc&) {
+      return absl::ResourceExhaustedError("the server has no memory for this call");
+    } catch (const std::exception& error) {
+      return absl::InternalError(error.what());
+    }
+  }();
   if (answer.ok()) {
     call.Finish(grpc::Status::OK, *std::move(answer));
   } else {

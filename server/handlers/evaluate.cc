@@ -2,8 +2,12 @@
 #include "core/evaluate.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <utility>
 
+#include "core/contents.h"
+#include "google/protobuf/arena.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/payload.h"
 #include "server/convert/objective.h"
@@ -11,13 +15,20 @@
 #include "server/convert/response.h"
 #include "server/handlers/answer.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/prepared.h"
 
 namespace lossd::server {
 namespace {
 
+// What protobuf makes of a request is asked of it where that may be much; it answers slowly. Below, its worst case of
+// 28 bytes for one is less than what every call is granted for its own overhead.
+constexpr size_t kFewSkeletonBytes = 2 << 10;
+
 // What a call takes beside its outputs: its message, and what protobuf and we made of it.
-size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, const ConvertedValues& converted) {
-  size_t bytes = call.request_bytes() + message.SpaceUsedLong();
+size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, const wire::Payloads& payloads,
+                 const ConvertedValues& converted) {
+  size_t bytes = call.request_bytes();
+  if (call.request_bytes() - payloads.size_bytes() > kFewSkeletonBytes) bytes += message.SpaceUsedLong();
   for (const auto& values : converted) bytes += values.size();
   return bytes;
 }
@@ -26,10 +37,8 @@ absl::Status OverBudget() {
   return absl::ResourceExhaustedError("the server is at its memory budget, and this call takes more than it declared");
 }
 
-// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
-// they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
-// unreserved.
-constexpr size_t kMaxSkeletonBytes = 4 << 20;
+// On the stack, for what protobuf makes of a usual request.
+constexpr size_t kArenaBytes = 4 << 10;
 
 // The same beats for a weighted sum of losses.
 absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
@@ -46,49 +55,85 @@ absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall
   return ToResponse(*result);
 }
 
-absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, bool gradient) {
-  // Decode: a skeleton, and the tensors' bytes where the network left them.
-  v1::GradientRequest message;
-  wire::Payloads payloads;
-  ConvertedValues converted;
-  if (auto status = wire::Decode(call.request(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) return status;
+// Evaluates a problem into the memory that will be sent. `held` is what the call takes beside.
+absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, UnaryCall& call, const Problem& problem,
+                                         const Plan& plan, size_t held) {
+  // Settle: what was reserved for the worst case becomes what this call takes.
+  const size_t num_threads = context.executor.num_threads();
+  if (!call.Settle(held + OutputBytes(problem) + problem.permuted_bytes() + plan.partial_bytes +
+                   plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
+    return OverBudget();
+  }
+  context.on_evaluation(problem, plan);
+  const OutputSlices slices(problem);
+  const auto result = lossd::Evaluate(problem, plan, slices.outputs(), context.executor, call.cancellation());
+  if (!result.ok()) return result.status();
+  return ToResponse(problem, *result, slices);
+}
 
-  auto views = ToViews(message, payloads, gradient, &converted);
+// A request taken apart: a skeleton, and the tensors' bytes where the network left them.
+struct Parts {
+  std::string skeleton;
+  wire::Payloads payloads;
+};
+absl::Status TakeApart(const UnaryCall& call, Parts* parts) {
+  return wire::TakeApart(call.request(), v1::GradientRequest::descriptor(), &parts->skeleton, &parts->payloads,
+                         kMaxSkeletonBytes);
+}
+
+// What a request asks for is found out, checked and computed.
+absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, const Parts& parts, bool gradient,
+                                     PreparedProblems* prepared) {
+  alignas(std::max_align_t) char first_block[kArenaBytes];
+  google::protobuf::Arena arena(first_block, sizeof(first_block));
+  auto& message = *google::protobuf::Arena::CreateMessage<v1::GradientRequest>(&arena);
+  if (auto status = wire::Parse(parts.skeleton, &message); !status.ok()) return status;
+
+  ConvertedValues converted;
+  auto views = ToViews(message, parts.payloads, gradient, &converted);
   if (!views.ok()) return views.status();
-  const size_t held = HeldBytes(call, message, converted);
+  const size_t held = HeldBytes(call, message, parts.payloads, converted);
   if (message.has_objective()) return RunObjective(context, call, message, *views, held, gradient);
 
   // Make the problem: the only place that checks.
   auto request = ToRequest(message, *std::move(views), gradient);
   if (!request.ok()) return request.status();
-  const auto problem = MakeProblem(*std::move(request));
+  auto problem = MakeProblem(*std::move(request));
   if (!problem.ok()) return problem.status();
-
-  // Settle: what was reserved for the worst case becomes what this call takes.
   const Plan plan = MakePlan(*problem);
-  const size_t num_threads = context.executor.num_threads();
-  if (!call.Settle(held + OutputBytes(*problem) + problem->permuted_bytes() + plan.partial_bytes +
-                   plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
-    return OverBudget();
+  auto answer = Compute(context, call, *problem, plan, held);
+  if (prepared != nullptr && answer.ok()) {
+    prepared->Keep(parts.skeleton, gradient, parts.payloads, *std::move(problem), plan);
   }
+  return answer;
+}
 
-  // Evaluate, into the memory that will be sent.
-  context.on_evaluation(*problem, plan);
-  const OutputSlices slices(*problem);
-  const auto result = lossd::Evaluate(*problem, plan, slices.outputs(), context.executor, call.cancellation());
-  if (!result.ok()) return result.status();
+// On the thread that read the request, in whose turn nothing else runs: it keeps what it learns for the next one.
+absl::StatusOr<grpc::ByteBuffer> RunSmall(HandlerContext& context, UnaryCall& call, bool gradient) {
+  thread_local Parts parts;
+  thread_local PreparedProblems prepared;
+  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
+  if (Prepared* const known = prepared.Find(parts.skeleton, gradient, parts.payloads)) {
+    if (auto status = CheckContents(known->problem); !status.ok()) return status;
+    return Compute(context, call, known->problem, known->plan, call.request_bytes());
+  }
+  return Run(context, call, parts, gradient, &prepared);
+}
 
-  // Encode.
-  return ToResponse(*problem, *result, slices);
+absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, UnaryCall& call, bool gradient) {
+  Parts parts;
+  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
+  return Run(context, call, parts, gradient, nullptr);
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
-  const auto work = [&context, &call, gradient] { Answer(call, [&] { return Run(context, call, gradient); }); };
   if (call.request_bytes() <= kInlineRequestBytes) {
-    work();
-  } else {
-    context.executor.Enqueue(work);  // whole: MakeProblem reads labels and masks, which takes its time too
+    Answer(call, [&] { return RunSmall(context, call, gradient); });
+    return;
   }
+  // Whole: MakeProblem reads labels and masks, which takes its time too.
+  context.executor.Enqueue(
+      [&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); });
 }
 
 }  // namespace

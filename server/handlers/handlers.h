@@ -7,6 +7,7 @@
 #include "core/executor.h"
 #include "core/plan.h"
 #include "core/problem.h"
+#include "server/transport/request_stream.h"
 #include "server/transport/unary_call.h"
 
 namespace lossd::server {
@@ -22,8 +23,19 @@ struct HandlerContext {
 // (scripts/bench kernels), which a hand-over with its wake-up is expected to cost too. That cost has not been measured.
 inline constexpr size_t kInlineRequestBytes = 32 << 10;
 
+// Requests of one stream that are in flight: enough to hide a round trip in a data centre (50 us) behind small requests
+// (1 us of wire each); large ones are bounded by the memory budget before.
+inline constexpr size_t kStreamedInFlight = 64;
+
+// Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
+// they are parsed (a label of one byte becomes eight), before Settle can see them; this bounds what a thread holds
+// unreserved.
+inline constexpr size_t kMaxSkeletonBytes = 4 << 20;
+
 void Evaluate(HandlerContext& context, UnaryCall& call);
 void Gradient(HandlerContext& context, UnaryCall& call);
+// One call of EvaluateBatch.
+RequestStream EvaluateBatch(HandlerContext& context);
 void ListLosses(UnaryCall& call);
 void DescribeLoss(UnaryCall& call);
 

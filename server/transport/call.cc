@@ -84,31 +84,27 @@ void Call::OnEvent(Event event, bool ok) {
       OnArrived();
       return;
     case Event::kGranted:
-      --pending_events_;
       OnGranted();
       break;
     case Event::kMessage:
-      --pending_events_;
       OnMessage(ok);
       break;
     case Event::kWritten:
-      --pending_events_;
-      streaming_->OnWritten(ok);
+      OnWritten(ok);
       break;
     case Event::kFinished:
-      --pending_events_;
       delivered_ = ok;
       break;
     case Event::kDone:
-      --pending_events_;
       OnDone();
       break;
     case Event::kTick:
     case Event::kRelease:
     case Event::kWake:
+    case Event::kDrain:
       break;
   }
-  if (pending_events_ > 0) return;
+  if (--pending_events_ > 0) return;
   Report();
   queue_.Remove(position_);
   Transport& transport = queue_.transport();
@@ -145,6 +141,10 @@ void Call::Begin() {
     streaming_->Begin();
     return;
   }
+  if (method_->requests != nullptr) {
+    BeginRequests();
+    return;
+  }
   if (method_->handler == nullptr) {
     FinishNow({grpc::StatusCode::UNIMPLEMENTED, method_->unimplemented.empty()
                                                     ? fmt::format("unknown method {}", context_.method())
@@ -154,25 +154,51 @@ void Call::Begin() {
   Admit();
 }
 
-void Call::Admit() {
+std::optional<size_t> Call::MessageBytes() {
   if (const auto status = ReadDeclaredBytes(context_, &declared_bytes_); !status.ok()) {
     Refuse(Refusal::kMalformedSize, status);
-    return;
+    return std::nullopt;
   }
-  const size_t request_bytes = declared_bytes_.value_or(method_->max_request_bytes);
-  if (request_bytes > method_->max_request_bytes) {
-    Refuse(Refusal::kTooLarge, TooLarge(request_bytes, method_->max_request_bytes));
-    return;
+  const size_t bytes = declared_bytes_.value_or(method_->max_request_bytes);
+  if (bytes <= method_->max_request_bytes) return bytes;
+  Refuse(Refusal::kTooLarge, TooLarge(bytes, method_->max_request_bytes));
+  return std::nullopt;
+}
+
+grpc::Status Call::CheckSize(size_t bytes, Refusal* refusal) const {
+  if (bytes > method_->max_request_bytes) {
+    *refusal = Refusal::kTooLarge;
+    return TooLarge(bytes, method_->max_request_bytes);
   }
+  if (bytes > declared_bytes_.value_or(bytes)) {
+    *refusal = Refusal::kLargerThanDeclared;
+    return {grpc::StatusCode::INVALID_ARGUMENT, fmt::format("request message of {} bytes; metadata {} declared {}",
+                                                            bytes, kDeclaredBytesKey, *declared_bytes_)};
+  }
+  return grpc::Status::OK;
+}
+
+void Call::BeginRequests() {
+  const std::optional<size_t> request_bytes = MessageBytes();
+  if (!request_bytes) return;
+  Enter(State::kStreaming);
+  pipeline_.emplace(method_->requests(),
+                    RequestPipeline::Limits{.request_bytes = *request_bytes,
+                                            .reserve_factor = method_->reserve_factor,
+                                            .overhead_bytes = kCallOverheadBytes},
+                    queue_.transport().admission_, cancellation_, static_cast<PipelineOperations&>(*this));
+  pipeline_->Begin();
+}
+
+void Call::Admit() {
+  const std::optional<size_t> request_bytes = MessageBytes();
+  if (!request_bytes) return;
   if (method_->reserve_factor == 0) {
     Read();
     return;
   }
-  ticket_.emplace(queue_.transport().admission_, [this] {  // on the thread of whoever freed the bytes: see invariant 1
-    alarm_.emplace();
-    alarm_->Set(queue_.queue(), std::chrono::system_clock::now(), &granted_);
-  });
-  switch (ticket_->Ask(request_bytes * method_->reserve_factor + kCallOverheadBytes)) {
+  ticket_.emplace(queue_.transport().admission_, [this] { AnnounceGrant(); });
+  switch (ticket_->Ask(*request_bytes * method_->reserve_factor + kCallOverheadBytes)) {
     case Admission::Verdict::kGranted:
       Read();
       return;
@@ -187,8 +213,16 @@ void Call::Admit() {
   }
 }
 
+// On the thread of whoever freed the bytes: see invariant 1 of transport.h.
+void Call::AnnounceGrant() {
+  alarm_.emplace();
+  alarm_->Set(queue_.queue(), std::chrono::system_clock::now(), &granted_);
+}
+
 void Call::OnGranted() {
-  if (cancellation_.cancelled()) {
+  if (pipeline_) {
+    pipeline_->OnGranted();
+  } else if (cancellation_.cancelled()) {
     FinishNow(StatusOfCancellation());
   } else {
     Read();
@@ -202,33 +236,55 @@ void Call::Read() {
 
 void Call::StartRead() {
   ++pending_events_;
+  request_buffer_.Clear();  // whoever reads the message before holds its slices
   stream_.Read(&request_buffer_, &message_);
 }
 
 void Call::StartWrite(const grpc::ByteBuffer& message) {
   ++pending_events_;
-  sent_bytes_ += message.Length();
+  writing_bytes_ = message.Length();
   stream_.Write(message, &written_);
 }
 
+void Call::OnWritten(bool ok) {
+  if (ok) {
+    sent_bytes_ += writing_bytes_;
+    if (method_->observer != nullptr) method_->observer->OnSent(writing_bytes_);
+  }
+  if (pipeline_) {
+    pipeline_->OnWritten(ok);
+  } else {
+    streaming_->OnWritten(ok);
+  }
+}
+
 void Call::OnStreamMessage(bool ok) {
-  if (!ok) {
-    streaming_->OnMessage(nullptr);
-    return;
+  const grpc::ByteBuffer* const message = ok ? &request_buffer_ : nullptr;
+  if (ok) {
+    const size_t bytes = request_buffer_.Length();
+    received_bytes_ += bytes;
+    if (method_->observer != nullptr) method_->observer->OnReceived(bytes);
+    Refusal refusal{};
+    if (const grpc::Status status = CheckSize(bytes, &refusal); !status.ok()) {
+      NoteRefusal(refusal, status);
+      request_buffer_.Clear();
+      if (pipeline_) {
+        pipeline_->OnBadMessage(status);
+      } else {
+        streaming_->End(status);
+      }
+      return;
+    }
   }
-  const size_t bytes = request_buffer_.Length();
-  received_bytes_ += bytes;
-  if (method_->observer != nullptr) method_->observer->OnReceived(bytes);
-  if (bytes > method_->max_request_bytes) {
-    if (method_->observer != nullptr) method_->observer->OnRefused(Refusal::kTooLarge);
-    streaming_->End(TooLarge(bytes, method_->max_request_bytes));
-    return;
+  if (pipeline_) {
+    pipeline_->OnMessage(message);
+  } else {
+    streaming_->OnMessage(message);
   }
-  streaming_->OnMessage(&request_buffer_);
 }
 
 void Call::OnMessage(bool ok) {
-  if (streaming_) {
+  if (streaming_ || pipeline_) {
     OnStreamMessage(ok);
     return;
   }
@@ -242,14 +298,9 @@ void Call::OnMessage(bool ok) {
   }
   received_bytes_ = request_buffer_.Length();
   if (method_->observer != nullptr) method_->observer->OnReceived(request_bytes());
-  if (request_bytes() > method_->max_request_bytes) {
-    Refuse(Refusal::kTooLarge, TooLarge(request_bytes(), method_->max_request_bytes));
-    return;
-  }
-  if (request_bytes() > declared_bytes_.value_or(request_bytes())) {
-    Refuse(Refusal::kLargerThanDeclared,
-           {grpc::StatusCode::INVALID_ARGUMENT, fmt::format("request message of {} bytes; metadata {} declared {}",
-                                                            request_bytes(), kDeclaredBytesKey, *declared_bytes_)});
+  Refusal refusal{};
+  if (const grpc::Status status = CheckSize(request_bytes(), &refusal); !status.ok()) {
+    Refuse(refusal, status);
     return;
   }
   Handle();
@@ -267,6 +318,8 @@ void Call::OnDone() {
   const State state = state_.load(std::memory_order_acquire);
   if (streaming_) {
     streaming_->End(StatusOfCancellation());
+  } else if (pipeline_) {
+    pipeline_->OnCancelled(StatusOfCancellation());
   } else if (state == State::kHeld) {
     FinishNow(StatusOfCancellation());
   } else if (state == State::kWaiting && ticket_->Withdraw()) {
@@ -276,6 +329,10 @@ void Call::OnDone() {
 }
 
 void Call::EndIfStalled(steady_clock::time_point limit) {
+  if (pipeline_) {
+    pipeline_->EndIfStalled(limit);
+    return;
+  }
   const State state = state_.load(std::memory_order_acquire);
   if (entered_.load(std::memory_order_relaxed) > limit || cancellation_.cancelled()) return;
   if (state == State::kReading) {
@@ -284,18 +341,26 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
             "the request message did not arrive in time, while other calls waited for the memory reserved for it"});
   } else if (state == State::kFinishing && ticket_.has_value()) {
     if (method_->observer != nullptr) method_->observer->OnRefused(Refusal::kStalled);
-    cancellation_.Cancel();
-    context_.TryCancel();
+    HangUp();
   }
 }
 
+void Call::HangUp() {
+  cancellation_.Cancel();
+  context_.TryCancel();
+}
+
 void Call::Refuse(Refusal refusal, const grpc::Status& status) {
+  NoteRefusal(refusal, status);
+  FinishNow(status);
+}
+
+void Call::NoteRefusal(Refusal refusal, const grpc::Status& status) {
   if (method_->observer != nullptr) method_->observer->OnRefused(refusal);
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
     context_.AddTrailingMetadata(std::string(kPushbackKey),
                                  refusal == Refusal::kTooLarge ? "-1" : std::to_string(NextPushbackMs()));
   }
-  FinishNow(status);
 }
 
 void Call::Finish(const grpc::Status& status, grpc::ByteBuffer response) {
@@ -303,8 +368,8 @@ void Call::Finish(const grpc::Status& status, grpc::ByteBuffer response) {
   request_ = wire::ReceivedBytes();  // the answer may take as much memory again
   Enter(State::kFinishing);
   // The operation's end may delete this call before the line that starts it returns.
-  if (status.ok() && !streaming_) {
-    sent_bytes_ = response.Length();
+  if (status.ok() && !streaming_ && !pipeline_) {
+    writing_bytes_ = response.Length();
     stream_.WriteAndFinish(response, grpc::WriteOptions(), status, &finished_);
   } else {
     stream_.Finish(status, &finished_);
@@ -329,11 +394,15 @@ grpc::Status Call::StatusOfCancellation() const {
 void Call::Report() {
   if (method_->observer == nullptr) return;
   const grpc::Status status = delivered_ ? status_ : StatusOfCancellation();
+  if (status.ok() && !streaming_ && !pipeline_) {
+    sent_bytes_ = writing_bytes_;
+    method_->observer->OnSent(sent_bytes_);
+  }
   method_->observer->OnFinished({.method = context_.method(),
                                  .status = status,
                                  .duration = steady_clock::now() - started_,
                                  .received_bytes = received_bytes_,
-                                 .sent_bytes = delivered_ ? sent_bytes_ : 0,
+                                 .sent_bytes = sent_bytes_,
                                  .context = context_});
 }
 

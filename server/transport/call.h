@@ -14,13 +14,14 @@
 #include "proto/wire/byte_buffer.h"
 #include "server/admission.h"
 #include "server/transport/call_queue.h"
+#include "server/transport/method.h"
+#include "server/transport/request_pipeline.h"
 #include "server/transport/stream_call.h"
-#include "server/transport/unary_call.h"
 
 namespace lossd::server {
 
 // Owns itself, from the wish for a call to the end of the call that came.
-class Call final : public UnaryCall, private EventTarget, private StreamOperations {
+class Call final : public UnaryCall, private EventTarget, private PipelineOperations {
  public:
   // Asks gRPC for the next call on `queue`.
   static void Post(CallQueue& queue);
@@ -39,6 +40,11 @@ class Call final : public UnaryCall, private EventTarget, private StreamOperatio
     if (streaming_) streaming_->OnWake();
   }
 
+  // The server is about to end: a call with many requests answers what it has read, and ends. On the queue's thread.
+  void Drain() {
+    if (pipeline_) pipeline_->OnDrain();
+  }
+
   // Ends the call if it has been waiting for its peer since before `limit`. On the queue's thread.
   void EndIfStalled(std::chrono::steady_clock::time_point limit);
 
@@ -53,15 +59,26 @@ class Call final : public UnaryCall, private EventTarget, private StreamOperatio
   void OnGranted();
   void OnMessage(bool ok);
   void OnStreamMessage(bool ok);
+  void OnWritten(bool ok);
   void OnDone();
 
   void Begin();
+  void BeginRequests();
+  // The bytes to reserve for one message. Nothing: the call has been refused.
+  std::optional<size_t> MessageBytes();
+  // Why a message that has come cannot be taken; OK where it can.
+  grpc::Status CheckSize(size_t bytes, Refusal* refusal) const;
   void Admit();
   void Read();
   void Handle();
   void StartRead() override;
   void StartWrite(const grpc::ByteBuffer& message) override;
   void StartFinish(const grpc::Status& status) override { FinishNow(status); }
+  void ExpectGrant() override { ++pending_events_; }
+  void UnexpectGrant() override { --pending_events_; }
+  void AnnounceGrant() override;
+  void NoteRefusal(Refusal refusal, const grpc::Status& status) override;
+  void HangUp() override;
   void Refuse(Refusal refusal, const grpc::Status& status);
   void FinishNow(const grpc::Status& status) { Finish(status, grpc::ByteBuffer()); }
   void Enter(State state);
@@ -79,8 +96,9 @@ class Call final : public UnaryCall, private EventTarget, private StreamOperatio
   std::atomic<State> state_{State::kPosted};
   std::atomic<std::chrono::steady_clock::time_point> entered_{};
   std::chrono::steady_clock::time_point started_;
-  // Events still to come. The done-notification and the end of Finish's operation come once in every call.
-  int pending_events_ = 2;
+  // Events still to come. The done-notification and the end of Finish's operation come once in every call. (Atomic,
+  // because a pipeline starts operations on other threads; it reaches 0 on the queue's.)
+  std::atomic<int> pending_events_ = 2;
   bool delivered_ = false;  // the answer left
   Cancellation cancellation_;
 
@@ -92,8 +110,10 @@ class Call final : public UnaryCall, private EventTarget, private StreamOperatio
   size_t received_bytes_ = 0;
 
   std::optional<StreamCall> streaming_;
+  std::optional<RequestPipeline> pipeline_;
 
   grpc::Status status_;
+  size_t writing_bytes_ = 0;  // of the message that is being sent
   size_t sent_bytes_ = 0;
   CallQueue::Position position_;
 };

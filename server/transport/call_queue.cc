@@ -45,6 +45,8 @@ void CallQueue::Release() { release_alarm_.Set(queue_.get(), std::chrono::system
 
 void CallQueue::Wake() { wake_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &wake_); }
 
+void CallQueue::Drain() { drain_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &drain_); }
+
 void CallQueue::Run() {
   pthread_setname_np(pthread_self(), "lossd-queue");
   void* tag;
@@ -62,6 +64,10 @@ void CallQueue::OnEvent(Event event, bool ok) {
   }
   if (event == Event::kWake) {
     for (Call* call : calls_) call->Wake();
+    return;
+  }
+  if (event == Event::kDrain) {
+    for (Call* call : calls_) call->Drain();
     return;
   }
   if (!ok) return;  // stopping

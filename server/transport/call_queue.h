@@ -13,7 +13,7 @@ namespace lossd::server {
 class Call;
 class Transport;
 
-enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake };
+enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake, kDrain };
 
 class EventTarget {
  public:
@@ -45,6 +45,8 @@ class CallQueue final : private EventTarget {
   void Release();
   // Wakes the streams; from any thread, one at a time.
   void Wake();
+  // Has the calls with many requests end; from any thread, once.
+  void Drain();
 
   // The calls that have arrived and are not gone. On the queue's thread.
   Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
@@ -59,7 +61,8 @@ class CallQueue final : private EventTarget {
   EventTag tick_{this, Event::kTick};
   EventTag release_{this, Event::kRelease};
   EventTag wake_{this, Event::kWake};
-  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_;
+  EventTag drain_{this, Event::kDrain};
+  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_, drain_alarm_;
   std::list<Call*> calls_;
   std::thread thread_;
 };

@@ -37,6 +37,10 @@ void Transport::Release() {
   for (const auto& queue : queues_) queue->Release();
 }
 
+void Transport::DrainRequests() {
+  for (const auto& queue : queues_) queue->Drain();
+}
+
 void Transport::Wake() {
   for (const auto& queue : queues_) queue->Wake();
 }

@@ -1,4 +1,5 @@
-// Serves methods on completion queues, headers first. (Streams go their own way from their first message on: stream.h.)
+// Serves methods on completion queues, headers first. (Calls with many messages go their own way from the first on:
+// request_pipeline.h, stream.h.)
 //
 // No service is registered with gRPC, so every call arrives at one AsyncGenericService. It surfaces when its
 // headers are there and its message is still with the peer: this is where a call is refused at no cost, because gRPC
@@ -27,7 +28,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "server/admission.h"
-#include "server/transport/unary_call.h"
+#include "server/transport/method.h"
 
 namespace lossd::server {
 
@@ -63,6 +64,9 @@ class Transport {
   void Hold() { holding_.store(true, std::memory_order_relaxed); }
   // Lets held calls go on. Once, after Hold, and before Stop.
   void Release();
+
+  // Has calls with many requests answer what they have read, and end. Once, before Stop.
+  void DrainRequests();
 
   // Has every stream look at what it watches, soon. From any thread, between Start and Stop; one thread at a time.
   void Wake();

@@ -89,7 +89,7 @@ TEST(Contract, EveryLossSaysWhatItIs) {
     EXPECT_FALSE((contract.has_kinks || !contract.kinks.empty()) && contract.kinks_note.empty()) << "kinks_note";
     EXPECT_FALSE(contract.detached && contract.notes.empty()) << "what is detached";
     EXPECT_TRUE(contract.tex.find('$') == std::string_view::npos) << "dollars";
-    const auto loose = [](const Tolerance& t) { return t.value_ulp > 2 || t.slope_ulp > 4; };
+    const auto loose = [](const Tolerance& t) { return t.value_ulp > 2 || t.slope_ulp > 4 || t.curvature_ulp > 4; };
     EXPECT_FALSE((loose(contract.f32) || loose(contract.f64)) && contract.tolerance_note.empty()) << "tolerance_note";
   });
 }
@@ -219,6 +219,34 @@ TEST(Contract, EveryLossHasAGoldenFileAndEveryGoldenFileALoss) {
   };
   EXPECT_EQ(without(losses, files), "") << "losses without a golden file";
   EXPECT_EQ(without(files, losses), "") << "golden files without a loss";
+}
+
+// Words of a choice, and kink policies, that no golden case is computed under. The default needs no saying.
+TEST(Contract, EveryWordHasAGoldenCase) {
+  ForEachContract([](const Contract& contract) {
+    const std::vector<GoldenCase> cases = ReadGolden(contract.name);
+    const auto unused = [&](std::string_view name, std::string_view word, bool usual) {
+      return std::none_of(cases.begin(), cases.end(), [&](const GoldenCase& c) {
+        const auto given =
+            std::find_if(c.params.begin(), c.params.end(), [&](const auto& p) { return p.first == name; });
+        return given == c.params.end() ? usual : given->second == word;
+      });
+    };
+    std::vector<std::string> missing;
+    for (const Param& param : contract.params) {
+      for (size_t i = 0; i < param.choices.size(); ++i) {
+        const bool usual = static_cast<double>(i) == param.fallback;
+        if (unused(param.name, param.choices[i], usual)) missing.push_back(Cat(param.name, "=", param.choices[i]));
+      }
+    }
+    for (const KinkPolicy policy : kKinkPolicies) {
+      const bool usual = policy == KinkPolicy::kLeastNorm;
+      if (contract.has_kinks && unused(kKinkPolicy, Name(policy), usual)) {
+        missing.push_back(Cat(kKinkPolicy, "=", Name(policy)));
+      }
+    }
+    EXPECT_EQ(missing, std::vector<std::string>()) << "without a golden case";
+  });
 }
 
 // A request that says no more than the convention, on the axes that the convention expects.

@@ -1,8 +1,10 @@
 // Every loss against exact answers: tests/golden/, computed by mpmath from textbook formulas (see its README.md).
 // Errors are counted in units in the last place and held against the contract.
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -43,6 +45,10 @@ Request WithSlopes(Request request, const Contract& contract, const GoldenCase& 
 Call CallOf(const Contract& contract, const GoldenCase& c, DType dtype, const Tensors& inputs) {
   Call call = MakeCall(contract, c.form, dtype, inputs);
   for (const auto& [name, text] : c.params) {
+    if (name == kKinkPolicy) {
+      call.request.options.kink_policy = ParseKinkPolicy(text);
+      continue;
+    }
     const size_t i = contract.ParamIndex(name);
     const bool word = i < contract.params.size() && contract.params[i].is_choice();
     call.request.params.emplace_back(name, word ? ParamValue(text) : ParamValue(Number(text)));
@@ -50,21 +56,30 @@ Call CallOf(const Contract& contract, const GoldenCase& c, DType dtype, const Te
   return call;
 }
 
-// The part of each slope that its target makes: the scale of slope_ulp where a soft target cancels. A condition number,
-// not an expected result, so the loss under test may serve.
-std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c) {
+// As slope_ulp where the contract does not say otherwise.
+double CurvatureUlp(const Tolerance& tolerance) {
+  return tolerance.curvature_ulp > 0 ? tolerance.curvature_ulp : tolerance.slope_ulp;
+}
+
+enum Result { kValue, kSlope, kCurvature };
+
+// The part of each slope or curvature that its target makes: the scale of the tolerance where a soft target cancels. A
+// condition number, not an expected result, so the loss under test may serve.
+std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c, Result result) {
   const auto found = c.inputs.find("y_true");
   if (!contract.soft_targets_cancel || found == c.inputs.end()) return {};
   const bool rows = contract.family != Family::kElementwise;
   const std::vector<double>& target = found->second.numbers;
   const size_t width = rows && !found->second.shape.empty() ? found->second.shape.back() : 1;
-  const auto slopes = [&](const Tensors& inputs) {
+  const auto derivatives = [&](const Tensors& inputs) {
     Call call = CallOf(contract, c, DType::kF64, inputs);
     call.request.gradient = true;
+    call.request.hessian_diagonal = result == kCurvature;
     const absl::StatusOr<Bits> bits = Solve(call);
-    return bits.ok() ? As<double>(bits->gradient()) : std::vector<double>();
+    if (!bits.ok()) return std::vector<double>();
+    return As<double>(result == kCurvature ? bits->hessian : bits->gradient());
   };
-  const std::vector<double> base = slopes(c.inputs);
+  const std::vector<double> base = derivatives(c.inputs);
   std::vector<double> parts(base.size(), 0.0);
   if (base.size() != target.size()) return parts;
   for (size_t i = 0; i < target.size(); ++i) {
@@ -74,7 +89,7 @@ std::vector<double> TargetParts(const Contract& contract, const GoldenCase& c) {
     if (t == 0 || t == 1 || (rows && t == total)) continue;  // hard
     Tensors moved = c.inputs;
     moved["y_true"].numbers[i] = t * 1.0009765625;
-    const std::vector<double> there = slopes(moved);
+    const std::vector<double> there = derivatives(moved);
     const double part = there.size() == base.size() ? std::abs((there[i] - base[i]) * 1024) : 0;
     if (std::isfinite(part)) parts[i] = part;
   }
@@ -86,28 +101,29 @@ class Score {
  public:
   // what(): text of a failure.
   template <class What>
-  void Value(double error, double most, const What& what) {
-    Add(error, most, what, value_);
-  }
-  template <class What>
-  void Slope(double error, double most, const What& what) {
-    Add(error, most, what, slope_);
+  void Add(Result result, double error, double most, const What& what) {
+    worst_[result] = std::max(worst_[result].value_or(0), error);
+    if (!(error <= most)) Fail(Cat(error, " ulp, not ", most, ": ", what()));
   }
   void Fail(const std::string& what) {
     if (++failures_ <= kMostShown) ADD_FAILURE() << what;
   }
-  double value() const { return value_; }
-  double slope() const { return slope_; }
   size_t failures() const { return failures_; }
+  // "value 0.50 slope 0.50 curvature -"
+  std::string Told() const {
+    constexpr std::string_view kNames[] = {"value ", " slope ", " curvature "};
+    std::string told;
+    for (const Result result : {kValue, kSlope, kCurvature}) {
+      char number[24] = "-";
+      if (worst_[result]) std::snprintf(number, sizeof number, "%.2f", *worst_[result]);
+      told = Cat(told, kNames[result], std::string(number));
+    }
+    return told;
+  }
   size_t cases = 0;
 
  private:
-  template <class What>
-  void Add(double error, double most, const What& what, double& worst) {
-    worst = std::max(worst, error);
-    if (!(error <= most)) Fail(Cat(error, " ulp, not ", most, ": ", what()));
-  }
-  double value_ = 0, slope_ = 0;
+  std::array<std::optional<double>, 3> worst_{};
   size_t failures_ = 0;
 };
 
@@ -133,33 +149,34 @@ void Check(const Contract& contract, const GoldenCase& c, Score& score) {
     return score.Fail(Cat(value.size(), " values, not ", c.value.size(), "\n", c.line));
   }
   for (size_t i = 0; i < value.size(); ++i) {
-    score.Value(ErrorInUlp<T>(value[i], c.value[i], 0), tolerance.value_ulp,
-                [&] { return Told("value", i, value[i], c.value[i], c); });
+    score.Add(kValue, ErrorInUlp<T>(value[i], c.value[i], 0), tolerance.value_ulp,
+              [&] { return Told("value", i, value[i], c.value[i], c); });
   }
-  const std::vector<double> parts = TargetParts(contract, c);
-  const auto compare = [&](const std::string& what, const std::vector<std::byte>& bytes,
-                           const std::vector<Exact>& exact, bool scaled) {
+  const auto compare = [&](Result result, const std::string& what, const std::vector<std::byte>& bytes,
+                           const std::vector<Exact>& exact, const std::vector<double>& parts) {
     const std::vector<T> got = As<T>(bytes);
     if (got.size() != exact.size()) {
       return score.Fail(Cat(what, ": ", got.size(), " elements, not ", exact.size(), "\n", c.line));
     }
+    const double most = result == kSlope ? tolerance.slope_ulp : CurvatureUlp(tolerance);
     double largest = 0;
     for (const Exact& slope : exact) {
       if (tolerance.of_largest && std::isfinite(slope.hi)) largest = std::max(largest, std::abs(slope.hi));
     }
     for (size_t i = 0; i < got.size(); ++i) {
-      const double scale = scaled && i < parts.size() ? parts[i] : 0;
-      score.Slope(ErrorInUlp<T>(got[i], exact[i], std::max(scale, largest)), tolerance.slope_ulp,
-                  [&] { return Told(what, i, got[i], exact[i], c); });
+      const double scale = i < parts.size() ? parts[i] : 0;
+      score.Add(result, ErrorInUlp<T>(got[i], exact[i], std::max(scale, largest)), most,
+                [&] { return Told(what, i, got[i], exact[i], c); });
     }
   };
   for (const auto& [name, slope] : c.slope) {
     const size_t i = contract.InputIndex(name);
-    compare(Cat("slope for ", name), bits->gradients[i], slope, i == 0);
+    compare(kSlope, Cat("slope for ", name), bits->gradients[i], slope,
+            i == 0 ? TargetParts(contract, c, kSlope) : std::vector<double>());
   }
   const auto curvature = c.curvature.find(std::string(contract.inputs[0].name));
   if (contract.curvature && curvature != c.curvature.end()) {
-    compare("curvature", bits->hessian, curvature->second, false);
+    compare(kCurvature, "curvature", bits->hessian, curvature->second, TargetParts(contract, c, kCurvature));
   }
 }
 
@@ -177,9 +194,11 @@ void CheckForm(const Contract& contract, const Form& form, const std::vector<Gol
   EXPECT_GE(f32.cases, kLeastCases) << name;
   EXPECT_GE(f64.cases, kLeastCases) << name;
   EXPECT_EQ(f32.failures() + f64.failures(), 0u) << "failures of " << name << " on " << hwy::TargetName(target);
-  std::printf("%-6s %-66s worst ulp: F32 value %.2f slope %.2f, F64 value %.2f slope %.2f; contract %g / %g%s\n",
-              hwy::TargetName(target), name.c_str(), f32.value(), f32.slope(), f64.value(), f64.slope(),
-              contract.f64.value_ulp, contract.f64.slope_ulp, contract.f64.of_largest ? " of the largest" : "");
+  const double curvature_ulp = CurvatureUlp(contract.f64);
+  const std::string last = curvature_ulp == contract.f64.slope_ulp ? "" : Cat(" / ", curvature_ulp);
+  std::printf("%-6s %-66s worst ulp: F32 %s, F64 %s; contract %g / %g%s%s\n", hwy::TargetName(target), name.c_str(),
+              f32.Told().c_str(), f64.Told().c_str(), contract.f64.value_ulp, contract.f64.slope_ulp, last.c_str(),
+              contract.f64.of_largest ? " of the largest" : "");
 }
 
 TEST(Golden, EveryLossIsWithinItsContractOnEveryInstructionSet) {

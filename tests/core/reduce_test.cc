@@ -58,32 +58,6 @@ TEST(Reduce, FloatsAreAddedInDouble) {
   EXPECT_EQ(Sum(ones.data(), ones.size()), (1 << 24) + 1000);
 }
 
-template <class T>
-void ScalesRoundOnce() {
-  for (size_t n = 0; n < 40; ++n) {
-    const std::vector<T> slopes = Draw<T>(n, n);
-    const std::vector<double> weights = Draw<double>(n, n + 7);
-    auto scaled = slopes;
-    Scale(1.0 / 3, scaled.data(), n);
-    for (size_t i = 0; i < n; ++i) EXPECT_EQ(scaled[i], static_cast<T>(slopes[i] * (1.0 / 3)));
-    scaled = slopes;
-    ScaleItems(weights.data(), 1.0 / 3, scaled.data(), n, 1);
-    for (size_t i = 0; i < n; ++i) EXPECT_EQ(scaled[i], static_cast<T>(slopes[i] * (weights[i] * (1.0 / 3))));
-    if (n % 5 != 0) continue;
-    scaled = slopes;
-    ScaleItems(weights.data(), 1.0 / 3, scaled.data(), n / 5, 5);
-    for (size_t i = 0; i < n; ++i) EXPECT_EQ(scaled[i], static_cast<T>(slopes[i] * (weights[i / 5] * (1.0 / 3))));
-  }
-}
-
-TEST(Reduce, SlopesAreScaledWithOneRounding) {
-  for (const int64_t target : SimdTargets()) {
-    const OnTarget on(target);
-    ScalesRoundOnce<float>();
-    ScalesRoundOnce<double>();
-  }
-}
-
 TEST(Reduce, PartialsMergeByAddition) {
   Partial total{.sum = 1, .weight_sum = 2, .valid_count = 3};
   Merge(Partial{.sum = 10, .weight_sum = 20, .valid_count = 30}, total);

@@ -16,6 +16,7 @@ using absl::StatusCode;
 using testing::Elementwise;
 using ::testing::HasSubstr;
 using testing::Of;
+using testing::Sequence;
 using testing::Sparse;
 using testing::StatusIs;
 using testing::Variance;
@@ -139,6 +140,22 @@ TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
        [](Request& r) { r.options.normalizer = 2, r.options.divisor = Divisor::kCount; }},
       {"options.divisor: a divisor is used by the reduction MEAN alone", Elementwise(),
        [](Request& r) { r.options.reduction = Reduction::kSum, r.options.divisor = Divisor::kCount; }},
+      {"params.blank: 3 for ctc; expected an integer in [-1, C) with C = 3", Sequence("ctc"),
+       [](Request& r) {
+         r.params = {{"blank", 3.0}};
+       }},
+      {"params.blank: 1e+09 for rnnt; expected an integer in [-1, C) with C = 3", Sequence("rnnt"),
+       [](Request& r) {
+         r.params = {{"blank", 1e9}};
+       }},
+      {"params.blank: 0.5 for ctc; expected an integer in [-1, C) with C = 3", Sequence("ctc"),
+       [](Request& r) {
+         r.params = {{"blank", 0.5}};
+       }},
+      {"params.blank: -0.5 for rnnt", Sequence("rnnt"),
+       [](Request& r) {
+         r.params = {{"blank", -0.5}};
+       }},
       {"params.delta: not a number; huber expects (0, inf)", Elementwise(),
        [](Request& r) {
          r.params = {{"delta", std::string("big")}};
@@ -239,9 +256,10 @@ TEST(MakeProblem, NamesTheFieldWhatWasGivenAndWhatWasExpected) {
          r.options.reduction = Reduction::kNone;
          r.upstream = Of(DType::kF32, {4, 3});
        }},
-      {"hessian_diagonal: wasserstein_1 has no second derivative", Elementwise(),
+      {"hessian_diagonal: supcon has no second derivative", Sparse(),
        [](Request& r) {
-         r.loss = "wasserstein_1";
+         r.loss = "supcon";
+         r.options.input_kind = InputKind::kUnspecified;
          r.gradient = r.hessian_diagonal = true;
        },
        StatusCode::kUnimplemented},

@@ -125,6 +125,11 @@ def seeded(*parts):
     return random.Random(" ".join(parts))
 
 
+# The option of that name, among the parameters of a loss that reads it. Value functions see c.kink, the slope of
+# max(x, 0) at 0.
+KINK_POLICY = {"kink_policy": ("LEAST_NORM", "AVERAGE", "ACTIVE")}
+KINKS = {"LEAST_NORM": mpf(0), "AVERAGE": mpf(1) / 2, "ACTIVE": mpf(1)}
+
 LOSSES = {}
 
 
@@ -134,7 +139,8 @@ class Loss:
         self.differentiate = differentiate
         self.hessian = differentiate if hessian is True else hessian or ()
         self.takes_frozen = len(inspect.signature(value).parameters) > 1
-        self.make_cases, self.make_slope, self.is_definition, self.figures = None, None, lambda c: False, []
+        self.make_cases, self.make_slope, self.figures = None, None, []
+        self.is_definition = self.is_linear = lambda c: False
 
     def cases(self, make):
         """Decorates the generator of cases, make(T, rng)."""
@@ -204,6 +210,8 @@ def arguments(a_loss, a_case, T):
     for name, default in a_loss.params.items():
         given = a_case.params.get(name, default[0] if isinstance(default, tuple) else default)
         setattr(c, name, given if isinstance(given, str) else mpf(float(given)))
+    if "kink_policy" in a_loss.params:
+        c.kink = KINKS[c.kink_policy]
     for name, a in a_case.inputs.items():
         setattr(c, name, nest(a, int if name in a_loss.integers else mpf))
     return c
@@ -223,22 +231,25 @@ def gradients(a_loss, a_case, T):
         with mp.workdps(DIGITS):
             known = {**(a_loss.make_slope(arguments(a_loss, a_case, T)) or {}), **known}
     slopes, curvatures = {}, {}
+    c = arguments(a_loss, a_case, T)
+    is_definition, is_linear = a_loss.is_definition(c), a_loss.is_linear(c)
     for name in a_loss.differentiate:
         if name not in a_case.inputs:  # optional
             continue
         size = len(flat(a_case.inputs[name]))
         given = list(known.get(name) or [None] * size)
         assert len(given) == size, f"{a_loss.name}: the slope of {name} has {len(given)} elements, not {size}"
-        wants_curvature = name in a_loss.hessian
-        curvature = [None] * size
+        wants_curvature = name in a_loss.hessian and not is_definition
+        curvature = [mpf(0) if is_linear else None] * size
         for i in range(size):
-            if given[i] is None or wants_curvature:
+            if given[i] is None or (wants_curvature and not is_linear):
                 try:
-                    slope, curvature[i] = derivatives(a_loss, a_case, T, name, i, wants_curvature)
-                except ValueError:
+                    slope, found = derivatives(a_loss, a_case, T, name, i, wants_curvature and not is_linear)
+                    curvature[i] = found if curvature[i] is None else curvature[i]
+                except ValueError:  # a slope that had to be given, or an infinite second derivative
                     if given[i] is None:
-                        raise
-                    continue  # a slope that had to be given: no second derivative
+                        given[i], _ = derivatives(a_loss, a_case, T, name, i)
+                    continue
                 given[i] = slope if given[i] is None else given[i]
         slopes[name] = [mpf(a) for a in given]
         if wants_curvature and None not in curvature:

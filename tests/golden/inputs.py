@@ -1,8 +1,9 @@
 """Inputs for cases. Whatever is not yet exact in the element type is rounded to it when the case is made."""
 
 import math
+from dataclasses import replace
 
-from harness import F64, INF, case
+from harness import F64, INF, KINK_POLICY, case
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,13 @@ def box_pairs(T, rng):
     for _ in range(6):
         a = box(rng)
         yield "random, close", [x + 0.03 * bell(rng) for x in a], a
+
+
+def under_each_kink_policy(cases):
+    """The same under the policies that are not the default, for cases that lie at a kink."""
+    for a in cases:
+        for policy in KINK_POLICY["kink_policy"][1:]:
+            yield replace(a, params={**a.params, "kink_policy": policy})
 
 
 def elementwise(groups, **options):

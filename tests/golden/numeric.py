@@ -166,9 +166,9 @@ def absolute(x, x0):
     return sign(x0) * x
 
 
-def relu(x, x0):
-    """max(x, 0), slope 0 at 0."""
-    return x if x0 > 0 else mpf(0)
+def relu(x, x0, kink=0):
+    """max(x, 0), slope `kink` at 0."""
+    return x if x0 > 0 else kink * x if x0 == 0 else mpf(0)
 
 
 def clip(x, lo, hi, x0):

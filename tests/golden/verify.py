@@ -64,6 +64,21 @@ def closed_slopes(a_loss, cases, rng):
                 yield f"{told}: {given(a_loss, a_case, T)[:300]}" if wrong else None
 
 
+def lines_without_curvature(a_loss, cases, rng):
+    """The second derivatives that a loss says are 0."""
+    for T, a_case in sample(cases, rng, 0.05) if a_loss.hessian else ():
+        if not a_loss.is_linear(arguments(a_loss, a_case, T)):
+            continue
+        for name in a_loss.hessian:
+            for i in range(len(flat(a_case.inputs[name]))):
+                try:
+                    _, curvature = numeric.derivatives(a_loss, a_case, T, name, i, True)
+                except ValueError:  # infinite there
+                    continue
+                told = f"curvature {i} of {name} is {mp.nstr(curvature, 20)}: {given(a_loss, a_case, T)[:300]}"
+                yield told if curvature != 0 else None
+
+
 def clipped_classes(a_loss, cases, rng):
     """Which classes KERAS_CLIP clips must not hang on rounding: sums in T or F64, in either order, must agree."""
     for T, a_case in cases:
@@ -99,6 +114,7 @@ def verify(name):
         ("published figures", published(a_loss)),
         ("lines against twice the digits", twice_the_digits(a_loss, cases, seeded("digits", name))),
         ("closed slopes against derivatives", closed_slopes(a_loss, cases, seeded("slopes", name))),
+        ("curvatures said to be 0", lines_without_curvature(a_loss, cases, seeded("curvatures", name))),
         ("clipped classes against rounding", clipped_classes(a_loss, cases, None)),
         ("forms with enough cases", enough_cases(a_loss, cases, None)),
     ):

@@ -228,20 +228,6 @@ TEST_F(MethodsTest, ExamplesOfTheCatalogueComeTrue) {
   }
 }
 
-TEST_F(MethodsTest, StreamsSayThatTheyAreNotServedYet) {
-  grpc::ClientContext evaluate_context, gradient_context, batch_context;
-  const auto evaluate = stub_->EvaluateStream(&evaluate_context)->Finish();
-  EXPECT_EQ(evaluate.error_code(), Code::UNIMPLEMENTED);
-  EXPECT_THAT(evaluate.error_message(), HasSubstr("EvaluateStream is not served yet"));
-  const auto gradient = stub_->GradientStream(&gradient_context)->Finish();
-  EXPECT_EQ(gradient.error_code(), Code::UNIMPLEMENTED);
-  EXPECT_THAT(gradient.error_message(), HasSubstr("GradientStream is not served yet"));
-  v1::EvaluateResponse response;
-  const auto batch = stub_->EvaluateBatch(&batch_context, &response)->Finish();
-  EXPECT_EQ(batch.error_code(), Code::UNIMPLEMENTED);
-  EXPECT_THAT(batch.error_message(), HasSubstr("EvaluateBatch is not served yet"));
-}
-
 TEST_F(MethodsTest, CallsAreCounted) {
   v1::EvaluateResponse response;
   ASSERT_TRUE(Evaluate(FromJson<v1::EvaluateRequest>(kHuber), &response).ok());

@@ -356,7 +356,6 @@ TEST_F(OptionsTest, HalfPrecisionComesBackAsItCame) {
 
 TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
   const std::string mse = Tensors(Doubles("1, 2"), Doubles("1, 2"));
-  const std::string rows = Tensors(Doubles("1, 2", "1, 3"), Doubles("1, 2", "1, 0"));
   const std::string labels = Tensors(Doubles("1, 2", "1, 3"), Ints("0"));
   const struct {
     std::string json;
@@ -365,8 +364,8 @@ TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
   } kCases[] = {
       {R"("loss": "smooth_l1", "options": {"convention": "KERAS"})" + mse, Code::INVALID_ARGUMENT,
        "options.convention: KERAS has no smooth_l1; expected one of LOSSD, TORCH"},
-      {R"("loss": "categorical_hinge", "hessian_diagonal": true)" + rows, Code::UNIMPLEMENTED,
-       "hessian_diagonal: categorical_hinge has no second derivative"},
+      {R"("loss": "giou", "hessian_diagonal": true)" + Tensors(Doubles("0, 0, 1, 1"), Doubles("0, 0, 2, 1")),
+       Code::UNIMPLEMENTED, "hessian_diagonal: giou has no second derivative"},
       {R"("loss": "mse", "with_respect_to": ["y_true"])" + mse, Code::INVALID_ARGUMENT,
        "with_respect_to: \"y_true\" for mean_squared_error; expected y_pred"},
       {R"("loss": "mse", "upstream": )" + Doubles("1, 2") + mse, Code::INVALID_ARGUMENT,

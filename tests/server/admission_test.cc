@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <random>
 #include <thread>
@@ -108,11 +108,12 @@ TEST_F(AdmissionTest, SettlingUpIsGrantedOnlyWhereItFits) {
   EXPECT_EQ(admission_.load().granted_bytes, 100u);
 }
 
-// Four threads do everything to their tickets in every order; the counts come back to 0, and every waiting ticket is
-// either withdrawn or told.
-TEST(Admission, EveryGrantIsGivenBackOnceUnderContention) {
+// Threads do everything to their tickets in every order; what they hold together stays within the budget, the counts
+// come back to 0, and every waiting ticket is either withdrawn or told.
+void Contend(size_t budget, const std::function<size_t(std::mt19937&)>& draw) {
   constexpr int kThreads = 4, kRounds = 5000;
-  Admission admission(/*budget_bytes=*/1000, /*max_waiting=*/2);
+  Admission admission(budget, /*max_waiting=*/2);
+  std::atomic<size_t> held = 0;
   std::atomic<bool> over_budget = false;
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
@@ -121,15 +122,25 @@ TEST(Admission, EveryGrantIsGivenBackOnceUnderContention) {
       for (int round = 0; round < kRounds; ++round) {
         std::atomic<bool> told = false;
         Ticket ticket(admission, [&told] { told = true; });
-        Verdict verdict = ticket.Ask(random() % 600);
+        size_t bytes = draw(random);
+        Verdict verdict = ticket.Ask(bytes);
         if (verdict == Verdict::kWaiting) {
           if (random() % 2 == 0 && ticket.Withdraw()) continue;
           while (!told) std::this_thread::yield();
           verdict = Verdict::kGranted;
         }
         if (verdict != Verdict::kGranted) continue;
-        if (admission.load().granted_bytes > 1000) over_budget = true;
-        if (random() % 2 == 0) (void)ticket.Settle(random() % 600);
+        if (held.fetch_add(bytes) + bytes > budget || admission.load().granted_bytes > budget) over_budget = true;
+        const size_t other = draw(random);
+        if (random() % 2 == 0 && other < bytes) {
+          held -= bytes - other;
+          EXPECT_TRUE(ticket.Settle(other));
+          bytes = other;
+        } else if (random() % 2 == 0 && other >= bytes && ticket.Settle(other)) {
+          if (held.fetch_add(other - bytes) + other - bytes > budget) over_budget = true;
+          bytes = other;
+        }
+        held -= bytes;
       }
     });
   }
@@ -138,6 +149,32 @@ TEST(Admission, EveryGrantIsGivenBackOnceUnderContention) {
   EXPECT_EQ(admission.load().granted_bytes, 0u);
   EXPECT_EQ(admission.load().granted_calls, 0u);
   EXPECT_EQ(admission.load().waiting_calls, 0u);
+  Ticket all(admission, [] {});
+  EXPECT_EQ(all.Ask(budget), Verdict::kGranted) << "nothing stays behind in a purse";
+}
+
+TEST(Admission, EveryGrantIsGivenBackOnceUnderContention) {
+  Contend(1000, [](std::mt19937& random) { return random() % 600; });
+}
+
+// A budget that is large enough for purses: small calls that are paid from them, among large ones that empty them.
+TEST(Admission, PursesKeepNothingFromThoseWhoWait) {
+  constexpr size_t kBudget = size_t{1} << 30;
+  Contend(kBudget, [](std::mt19937& random) { return random() % 8 == 0 ? random() % kBudget : random() % 100'000; });
+}
+
+TEST(Admission, WhatIsInAPurseIsNotCountedAsGranted) {
+  Admission admission(/*budget_bytes=*/size_t{1} << 30, /*max_waiting=*/1);
+  {
+    Ticket ticket(admission, [] {});
+    ASSERT_EQ(ticket.Ask(1000), Verdict::kGranted);
+    EXPECT_EQ(admission.load().granted_bytes, 1000u);
+    EXPECT_EQ(admission.load().granted_calls, 1u);
+    ASSERT_TRUE(ticket.Settle(10));
+    EXPECT_EQ(admission.load().granted_bytes, 10u);
+  }
+  EXPECT_EQ(admission.load().granted_bytes, 0u);
+  EXPECT_EQ(admission.load().granted_calls, 0u);
 }
 
 }  // namespace

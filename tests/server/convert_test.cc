@@ -68,10 +68,11 @@ v1::GradientResponse Answer(size_t count, Reduction reduction, bool gradient) {
   Result result{.value = std::nullopt, .sum = 6, .divisor = 2, .valid_count = 3, .weight_sum = 1.5, .extra = {}};
   if (reduction != Reduction::kNone) result.value = 3;
   const OutputSlices slices(*problem);
-  EXPECT_EQ(OutputBytes(*problem), slices.per_item.size() + slices.gradients[0].size());
   const Outputs outputs = slices.outputs();
-  if (outputs.per_item != nullptr) std::memcpy(outputs.per_item, values.data(), slices.per_item.size());
-  if (outputs.gradients[0] != nullptr) std::memcpy(outputs.gradients[0], slopes.data(), slices.gradients[0].size());
+  const size_t value_bytes = slices.Of(outputs.per_item).size(), slope_bytes = slices.Of(outputs.gradients[0]).size();
+  EXPECT_EQ(OutputBytes(*problem), value_bytes + slope_bytes);
+  if (outputs.per_item != nullptr) std::memcpy(outputs.per_item, values.data(), value_bytes);
+  if (outputs.gradients[0] != nullptr) std::memcpy(outputs.gradients[0], slopes.data(), slope_bytes);
 
   v1::GradientResponse response;
   EXPECT_TRUE(response.ParseFromString(ToBytes(ToResponse(*problem, result, slices))));
@@ -127,6 +128,7 @@ TEST(ToDescription, SaysWhatTheContractSays) {
     EXPECT_EQ(response.tex(), loss.contract->tex);
     EXPECT_EQ(response.peers(), loss.contract->peers);
     EXPECT_EQ(response.has_hessian_diagonal(), loss.contract->curvature);
+    EXPECT_EQ(response.tolerance_f64().hessian_ulp() > 0, loss.contract->curvature);
     EXPECT_EQ(response.takes_class_weight(), loss.contract->class_weights);
     EXPECT_EQ(static_cast<size_t>(response.conventions_size()), loss.contract->conventions.size());
     ASSERT_EQ(static_cast<size_t>(response.inputs_size()), loss.contract->inputs.size());

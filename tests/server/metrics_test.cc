@@ -4,6 +4,9 @@
 #include <grpcpp/server_context.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "server/observer.h"
 
@@ -42,6 +45,7 @@ TEST_F(MetricsTest, AnObserverCountsItsMethod) {
   const grpc::ServerContext context;
   observer.OnStarted();
   observer.OnReceived(100);
+  observer.OnSent(30);
   observer.OnFinished({.method = "/a.B/C",
                        .status = grpc::Status::OK,
                        .duration = std::chrono::microseconds(700),
@@ -72,6 +76,38 @@ TEST_F(MetricsTest, AnObserverCountsItsMethod) {
        }) {
     EXPECT_THAT(page, HasSubstr(line + "\n"));
   }
+}
+
+TEST(Counters, LoseNothingThatManyThreadsCountAtOnce) {
+  constexpr std::chrono::nanoseconds kBounds[] = {std::chrono::nanoseconds(10), std::chrono::nanoseconds(20)};
+  Counters counters;
+  const auto counter = counters.AddCounter("c_total", "", {{"a", "1"}});
+  const auto histogram = counters.AddHistogram("h", "", {}, kBounds);
+  const auto other = counters.AddCounter("c_total", "", {{"a", "2"}});
+  constexpr int kThreads = 100, kTimes = 1000;  // more than there are shards
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kTimes; ++i) {
+        counter.Add(3);
+        histogram.Observe(std::chrono::nanoseconds(i % 2 == 0 ? 10 : 21));  // a bound belongs to its bucket
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  other.Add();
+
+  const auto families = counters.Collect();
+  ASSERT_EQ(families.size(), 2u);
+  EXPECT_EQ(families[0].metric.at(0).counter.value, 3.0 * kThreads * kTimes);
+  EXPECT_EQ(families[0].metric.at(1).counter.value, 1);
+  const auto& read = families[1].metric.at(0).histogram;
+  EXPECT_EQ(read.sample_count, uint64_t{kThreads} * kTimes);
+  EXPECT_DOUBLE_EQ(read.sample_sum, 1e-9 * kThreads * kTimes * 15.5);
+  ASSERT_EQ(read.bucket.size(), 3u);
+  EXPECT_EQ(read.bucket[0].cumulative_count, uint64_t{kThreads} * kTimes / 2);
+  EXPECT_EQ(read.bucket[1].cumulative_count, uint64_t{kThreads} * kTimes / 2);
+  EXPECT_EQ(read.bucket[2].cumulative_count, uint64_t{kThreads} * kTimes);
 }
 
 TEST_F(MetricsTest, LoadIsReadWhenThePageIs) {

@@ -1,4 +1,5 @@
-// The transport with methods of the test's own: Echo answers at once, Hold when the test says so.
+// The transport with methods of the test's own: Echo answers at once, Hold when the test says so; EchoEach and HoldEach
+// do so for every request of a stream, Join answers with all of them at its end.
 #pragma once
 
 #include <grpcpp/create_channel.h>
@@ -29,6 +30,9 @@ inline constexpr size_t kMaxMessage = 1 << 20;
 // Room for two undeclared calls of factor 2, with the overhead of each, and not for three.
 inline constexpr size_t kBudget = 5 * kMaxMessage;
 
+// Requests of one stream in flight.
+inline constexpr size_t kInFlight = 4;
+
 inline std::string Bytes(std::span<const Segment> segments) {
   std::string bytes;
   for (const Segment& segment : segments) bytes.append(reinterpret_cast<const char*>(segment.data), segment.size);
@@ -39,14 +43,17 @@ class CountingObserver final : public CallObserver {
  public:
   void OnStarted() override { ++started; }
   void OnReceived(size_t bytes) override { received_bytes += bytes; }
+  void OnSent(size_t bytes) override {
+    ++sent_messages;
+    sent_bytes += bytes;
+  }
   void OnRefused(Refusal refusal) override { ++refused[static_cast<size_t>(refusal)]; }
   void OnFinished(const FinishedCall& call) override {
     ++handled[static_cast<size_t>(call.status.error_code())];
-    sent_bytes += call.sent_bytes;
     ++finished;
   }
 
-  std::atomic<size_t> started{0}, finished{0}, received_bytes{0}, sent_bytes{0};
+  std::atomic<size_t> started{0}, finished{0}, received_bytes{0}, sent_messages{0}, sent_bytes{0};
   std::array<std::atomic<int>, kNumRefusals> refused{};
   std::array<std::atomic<int>, 17> handled{};
 };
@@ -57,17 +64,36 @@ class TransportTest : public ::testing::Test {
   ~TransportTest() override { StopServer(); }
 
   void StartServer(const TransportOptions& options) {
-    std::vector<Method> methods(3);
+    std::vector<Method> methods(6);
     methods[0].name = "/t.T/Echo";
     methods[0].handler = [](UnaryCall& call) { call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request()))); };
     methods[1].name = "/t.T/Hold";  // until the test finishes it
-    methods[1].handler = [this](UnaryCall& call) {
-      const std::lock_guard lock(mutex_);
-      held_.push_back(&call);
-      changed_.notify_all();
-    };
+    methods[1].handler = [this](UnaryCall& call) { HoldCall(call); };
     methods[2].name = "/t.T/Later";
     methods[2].unimplemented = "Later is not served yet";
+    methods[3].name = "/t.T/EchoEach";
+    methods[3].requests = [echo = methods[0].handler] {
+      return RequestStream{.on_request = echo, .max_in_flight = kInFlight};
+    };
+    methods[4].name = "/t.T/HoldEach";
+    methods[4].requests = [this] {
+      return RequestStream{.on_request = [this](UnaryCall& call) { HoldCall(call); }, .max_in_flight = kInFlight};
+    };
+    methods[5].name = "/t.T/Join";
+    methods[5].requests = [] {
+      auto joined = std::make_shared<std::string>();
+      return RequestStream{
+          .on_request =
+              [joined](StreamedRequest& request) {
+                *joined += Bytes(request.request());
+                const bool kept = request.Keep(joined->size());
+                request.Finish(kept ? grpc::Status::OK : grpc::Status(Code::RESOURCE_EXHAUSTED, "full"),
+                               grpc::ByteBuffer());
+              },
+          .on_end = [joined](StreamedRequest& end) { end.Finish(grpc::Status::OK, ToBuffer(*joined)); },
+          .max_in_flight = 2,
+          .one_at_a_time = true};
+    };
     for (Method& method : methods) {
       method.max_request_bytes = kMaxMessage;
       method.reserve_factor = 2;
@@ -99,6 +125,16 @@ class TransportTest : public ::testing::Test {
     auto call = std::make_unique<GenericCall>(channel_, "/t.T/" + method);
     if (!declared.empty()) call->context().AddMetadata(std::string(kDeclaredBytesKey), declared);
     return call;
+  }
+
+  void HoldCall(UnaryCall& call) {
+    const std::lock_guard lock(mutex_);
+    held_.push_back(&call);
+    changed_.notify_all();
+  }
+  size_t num_held() {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
   }
 
   // The next call that Hold was given.

@@ -1,8 +1,10 @@
 // Reads tests/golden/*.golden; its README.md has the format.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -57,6 +59,20 @@ inline Form ParseForm(const std::string& kind, const std::string& clip) {
     if (clip == Name(policy)) form.clip_policy = policy;
   }
   return form;
+}
+
+// Among the parameters of a case: the option of that name.
+inline constexpr std::string_view kKinkPolicy = "kink_policy";
+inline constexpr KinkPolicy kKinkPolicies[] = {KinkPolicy::kLeastNorm, KinkPolicy::kAverage, KinkPolicy::kActive};
+
+inline KinkPolicy ParseKinkPolicy(const std::string& text) {
+  const auto* const found = std::find_if(std::begin(kKinkPolicies), std::end(kKinkPolicies),
+                                         [&](KinkPolicy policy) { return text == Name(policy); });
+  if (found == std::end(kKinkPolicies)) {
+    ADD_FAILURE() << "no kink policy " << text;
+    return KinkPolicy::kLeastNorm;
+  }
+  return *found;
 }
 
 inline GoldenCase ParseGolden(const std::string& line) {

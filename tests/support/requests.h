@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,16 @@ inline Request Sparse() {
   request.options.input_kind = InputKind::kLogits;
   request.y_pred = Of(DType::kF32, {4, 3});
   request.y_true = Of(DType::kI64, {4});
+  return request;
+}
+
+// Two sequences of four frames (and two labels) by three classes.
+inline Request Sequence(std::string_view loss) {
+  Request request;
+  request.loss = loss;
+  request.options.input_kind = InputKind::kLogits;
+  request.y_pred = Of(DType::kF32, loss == "rnnt" ? Shape{2, 4, 3, 3} : Shape{2, 4, 3});
+  request.y_true = Of(DType::kI32, {2, 2});
   return request;
 }
 

@@ -233,7 +233,7 @@ TEST(Payload, EncodeSendsLargePayloadsFromWhereTheyLie) {
     Payloads payloads;
     skeleton.set_value(1.5);
     payloads.Attach(&(*skeleton.mutable_gradients())["y_pred"], Segments{{bytes.data(), size}});
-    const std::vector<Piece> pieces = Encode(skeleton, payloads);
+    const Pieces pieces = Encode(skeleton, payloads);
     if (size < kInlineBytes) {
       ASSERT_EQ(pieces.size(), 1u);
       continue;

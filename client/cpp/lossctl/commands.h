@@ -17,6 +17,8 @@ int Describe(const GlobalFlags& flags, const std::string& loss);
 int Plot(const GlobalFlags& flags, const PlotFlags& plot);
 int Evaluate(const GlobalFlags& flags, const CallFlags& call);
 int Gradient(const GlobalFlags& flags, const CallFlags& call);
+// Requests from stdin, a line of JSON each; answers in the same order, the same way.
+int Stream(const GlobalFlags& flags, bool gradient);
 int Check(const GlobalFlags& flags);
 int Version(const GlobalFlags& flags);
 

@@ -47,6 +47,12 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   gradient->add_flag("--hessian", call.hessian, "The second derivatives with respect to y_pred too");
   gradient->callback([&] { exit_code = Gradient(flags, call); });
+  bool stream_gradient = false;
+  CLI::App* stream = app.add_subcommand(
+      "stream",
+      "Many requests over one call: a JSON EvaluateRequest or GradientRequest a line in, an answer a line out");
+  stream->add_flag("--gradient", stream_gradient, "GradientRequests");
+  stream->callback([&] { exit_code = Stream(flags, stream_gradient); });
   app.add_subcommand("check", "Whether the server is serving")->callback([&] { exit_code = Check(flags); });
   app.add_subcommand("version", "The version of this program")->callback([&] { exit_code = Version(flags); });
 

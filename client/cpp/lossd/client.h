@@ -103,6 +103,11 @@ struct GradientResult : EvaluateResult {
   std::optional<Tensor> hessian_diagonal;   // where asked for, with respect to the first input
 };
 
+class Batch;
+template <class Result>
+class LossStream;
+struct StreamOptions;
+
 // One connection to one server. Thread-safe; movable, but not while calls run. A moved-from client can only be
 // destroyed or assigned to.
 class Client {
@@ -119,6 +124,15 @@ class Client {
   // Writes the gradient with respect to y_pred to `gradient`, which must have its size; that of the result stays empty.
   // On an error `gradient` may be written in part.
   [[nodiscard]] absl::StatusOr<GradientResult> GradientInto(const LossCall& call, std::span<std::byte> gradient) const;
+
+  // Many calls over one stream: lossd/stream.h. INVALID_ARGUMENT for options outside their range; whether the server
+  // can be reached shows in what follows.
+  [[nodiscard]] absl::StatusOr<LossStream<EvaluateResult>> OpenEvaluateStream(const StreamOptions& options) const;
+  [[nodiscard]] absl::StatusOr<LossStream<GradientResult>> OpenGradientStream(const StreamOptions& options) const;
+
+  // One loss over a batch in chunks: lossd/batch.h. `header` is the call without its rows; its memory is free again
+  // when this returns.
+  [[nodiscard]] absl::StatusOr<Batch> OpenBatch(const LossCall& header, const StreamOptions& options) const;
 
   // The catalogue, as the messages of lossd/v1/catalogue.pb.h: include it to use them.
   [[nodiscard]] absl::StatusOr<v1::ListLossesResponse> ListLosses() const;

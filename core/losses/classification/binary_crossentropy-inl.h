@@ -19,6 +19,7 @@
 #endif
 
 #include "core/simd/elementwise-inl.h"
+#include "core/simd/exp-inl.h"
 #include "core/simd/probability-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -125,7 +126,7 @@ struct BinaryCrossentropy {
   template <class D, class V>
   static HWY_INLINE Local<V> FromLogit(D d, V x, V yes, V no) {
     const V one = C(d, 1.0);
-    const V decay = hn::Exp(d, hn::Neg(hn::Abs(x)));  // (0, 1]: cannot overflow
+    const V decay = ExpOfNegative(d, hn::Neg(hn::Abs(x)));  // (0, 1]: cannot overflow
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
     const auto positive = hn::Ge(x, hn::Zero(d));
     const V larger = hn::IfThenElse(positive, no, yes);
@@ -133,7 +134,7 @@ struct BinaryCrossentropy {
     const V all = hn::Add(no, yes), whole = hn::Add(one, decay);
     const V slope = hn::Div(hn::NegMulAdd(smaller, decay, larger), whole);
     const V hinge = hn::Mul(hn::Abs(x), larger);  // max(x, 0) - x t without a difference
-    return {hn::MulAdd(all, hn::Log1p(d, decay), hinge),
+    return {hn::MulAdd(all, Log1pOfUnit(d, decay), hinge),
             {hn::IfThenElse(positive, slope, hn::Neg(slope))},
             hn::Div(hn::Div(hn::Mul(all, decay), whole), whole)};
   }
@@ -146,7 +147,7 @@ struct BinaryCrossentropy {
     const V yes_value = hn::IfThenElseZero(any_yes, hn::Mul(yes, LogOf(d, p)));
     const V no_value = hn::IfThenElseZero(any_no, hn::Mul(no, LogOfComplement(d, p)));
     const V yes_slope = hn::IfThenElseZero(any_yes, hn::Div(yes, p));
-    const V no_slope = hn::IfThenElseZero(any_no, hn::Div(no, hn::Sub(one, p)));
+    const V no_slope = hn::IfThenElseZero(any_no, hn::Mul(no, hn::Div(one, hn::Sub(one, p))));
     const V yes_bend = hn::IfThenElseZero(any_yes, hn::Div(yes_slope, p));
     const V no_bend = hn::IfThenElseZero(any_no, hn::Div(no_slope, hn::Sub(one, p)));
     return {hn::Sub(zero, hn::Add(yes_value, no_value)), {hn::Sub(no_slope, yes_slope)}, hn::Add(no_bend, yes_bend)};

@@ -49,12 +49,14 @@ struct CosineDistance {
       .f64 = {.value_ulp = 4, .slope_ulp = 4},
       .tolerance_note = "two norms are rounded",
       .conventions = {{.convention = Convention::kOptax, .params = {{"epsilon", 0}}}},
+      .curvature = true,
   };
   double epsilon;
 
   HWY_INLINE double operator()(const Item& x) const {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
-    ClearSlopes(x, 2);
+    Fill(x, 0);
+    cosine.AddCurvature(-1, x.curvature());
     for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1, x.slope(i));
     return cosine.OneMinus();
   }

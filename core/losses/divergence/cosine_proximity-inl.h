@@ -49,13 +49,15 @@ struct CosineProximity {
       .f64 = {.value_ulp = 4, .slope_ulp = 4},
       .tolerance_note = "two norms are rounded",
       .conventions = {{.convention = Convention::kKeras}},
+      .curvature = true,
   };
   double epsilon;
 
   HWY_INLINE double operator()(const Item& x) const {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
     const double count = static_cast<double>(x.width());
-    ClearSlopes(x, 2);
+    Fill(x, 0);
+    cosine.AddCurvature(-1 / count, x.curvature());
     for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1 / count, x.slope(i));
     return -cosine.value() / count;
   }

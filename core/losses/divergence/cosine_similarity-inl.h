@@ -73,13 +73,16 @@ struct CosineSimilarity {
                        .axis = 1,
                        .params = {{"sign", 2}, {"epsilon", 1e-8}}},
                       {.convention = Convention::kOptax, .params = {{"sign", 2}, {"epsilon", 0}}}},
+      .curvature = true,
   };
   double sign, epsilon;
 
   HWY_INLINE double operator()(const Item& x) const {
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
-    ClearSlopes(x, 2);
-    for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, sign == 2 ? 1 : -1, x.slope(i));
+    Fill(x, 0);
+    const double factor = sign == 2 ? 1 : -1;
+    cosine.AddCurvature(factor, x.curvature());
+    for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, factor, x.slope(i));
     return sign == 0 ? -cosine.value() : sign == 1 ? cosine.OneMinus() : cosine.value();
   }
 };

@@ -2,6 +2,7 @@
 //
 //   value       = -sum_c t_c ln p_c
 //   slope of p  = -t_c / p_c                 of ln p: -t_c
+//   curvature   = t_c / p_c^2                of ln p: 0
 //   slope of t  = -ln p_c
 //
 // 0 ln 0 = 0: a class with t_c = 0 adds nothing, wherever its prediction lies.
@@ -54,6 +55,7 @@ struct CrossEntropy {
                     .form = {InputKind::kProbabilities}}},
       .smoothing = Smoothing::kClasses,
       .class_weights = true,
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -65,15 +67,20 @@ struct CrossEntropy {
   static HWY_INLINE double Of(const Item& x) {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
+    const V zero = hn::Zero(d);
+    const bool curves = x.curvature() != nullptr;
     LaneSum value;
-    EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0), x.slope(1)},
-                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
-                       const V p = in[0], t = in[1];
-                       const V cost = hn::Neg(kLog ? p : LogOf(d, p));
-                       value.Add(at, Times(d, t, cost));
-                       if constexpr (kLog) return {hn::Neg(t), cost};
-                       return {hn::Neg(hn::IfThenZeroElse(hn::Eq(t, hn::Zero(d)), hn::Div(t, p))), cost};
-                     });
+    EachVector<2, 3>(
+        x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0), x.slope(1), x.curvature()},
+        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
+          const V p = in[0], t = in[1];
+          const V cost = hn::Neg(kLog ? p : LogOf(d, p));
+          value.Add(at, Times(d, t, cost));
+          if constexpr (kLog) return {hn::Neg(t), cost, zero};
+          const auto nothing = hn::Eq(t, zero);
+          const V slope = hn::IfThenZeroElse(nothing, hn::Div(t, p));
+          return {hn::Neg(slope), cost, curves ? hn::IfThenZeroElse(nothing, hn::Div(slope, hn::Abs(p))) : zero};
+        });
     return value.Total();
   }
 };

@@ -2,10 +2,11 @@
 //
 // From probabilities:
 //   value   = -sum_c p_c ln p_c
-//   slope_c = -(ln p_c + 1)
+//   slope_c = -(ln p_c + 1), curvature_c = -1 / p_c
 // From logits x, with d_c = max x - x_c, e_c = exp(-d_c), S = sum e = 1 + rest, s = e/S:
 //   value   = log1p(rest) + sum_c s_c d_c                logsumexp(x) - s.x as a sum of terms >= 0
-//   slope_c = s_c (d_c - sum_k s_k d_k)                  -s_c (ln s_c + value)
+//   slope_c = s_c g_c,  g_c = d_c - sum_k s_k d_k        -s_c (ln s_c + value)
+//   curvature_c = s_c ((1 - 2 s_c) g_c - (1 - s_c))
 //
 // Source: Shannon 1948, A Mathematical Theory of Communication.
 
@@ -56,6 +57,7 @@ struct Entropy {
                     .form = {InputKind::kLogits}}},
       .f64 = {.value_ulp = 4, .slope_ulp = 64},
       .tolerance_note = "slopes that are the difference of nearly equal terms, near p_c = 1/e",
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -66,12 +68,14 @@ struct Entropy {
   static HWY_INLINE double FromProbabilities(const Item& x) {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
+    const V one = C(d, 1.0);
+    const bool curves = x.curvature() != nullptr;
     LaneSum value;
-    EachVector<1, 1>(x.width(), {x.in(0)}, {0.0}, {x.slope(0)},
-                     [&](size_t at, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 1> {
+    EachVector<1, 2>(x.width(), {x.in(0)}, {0.0}, {x.slope(0), x.curvature()},
+                     [&](size_t at, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 2> {
                        const V log = LogOf(d, in[0]);
                        value.Add(at, hn::Neg(Times(d, in[0], log)));
-                       return {hn::Neg(hn::Add(log, C(d, 1.0)))};
+                       return {hn::Neg(hn::Add(log, one)), curves ? hn::Neg(hn::Div(one, hn::Abs(in[0]))) : one};
                      });
     return value.Total();
   }
@@ -81,7 +85,7 @@ struct Entropy {
     using V = hn::Vec<Tag<double>>;
     const double nothing = -std::numeric_limits<double>::infinity();
     const RowMax<double> top = MaxOf(x.in(0), x.width(), nothing);
-    if (!top.sound) return Refuse(x, 1);
+    if (!top.sound) return Refuse(x);
     const V max = C(d, top.max);
     LaneSum depth;
     // e (max - x); 0 where either factor is.
@@ -89,12 +93,16 @@ struct Entropy {
                           HWY_ATTR { depth.Add(at, Times(d, ExpBelow(d, v, max), hn::Sub(max, v))); };
     const Masses masses = LogitMasses(x.in(0), top.max, nullptr, x.width(), nullptr, each);
     const double mean = depth.Total() / masses.sum();
-    if (x.slope(0) != nullptr) {
+    if (x.slope(0) != nullptr || x.curvature() != nullptr) {
+      const V one = C(d, 1.0), rest = C(d, masses.rest), sum = C(d, masses.sum());
       const V share = C(d, 1 / masses.sum());
-      EachVector<1, 1>(x.width(), {x.in(0)}, {nothing}, {x.slope(0)},
-                       [&](size_t, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 1> {
+      EachVector<1, 2>(x.width(), {x.in(0)}, {nothing}, {x.slope(0), x.curvature()},
+                       [&](size_t, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 2> {
                          const V e = ExpBelow(d, in[0], max);
-                         return {Times(d, hn::Mul(e, share), hn::Sub(hn::Sub(max, in[0]), C(d, mean)))};
+                         const V mine = hn::Mul(e, share), depth = hn::Sub(hn::Sub(max, in[0]), C(d, mean));
+                         const V others = hn::Mul(hn::IfThenElse(hn::Eq(e, one), rest, hn::Sub(sum, e)), share);
+                         const V bend = hn::MulSub(hn::Sub(others, mine), depth, others);
+                         return {Times(d, mine, depth), Times(d, mine, bend)};
                        });
     }
     return Log1pScalar(masses.rest) + mean;

@@ -3,6 +3,7 @@
 //   p         = exp(x)
 //   value     = sum_c t_c (ln t_c - x_c) - t_c + p_c          a sum of deviances, each >= 0
 //   slope of x = p_c - t_c
+//   curvature  = p_c
 //   slope of t = ln t_c - x_c                                  of ln t: t_c (ln t_c - x_c)
 //
 // Source: Csiszar 1991, Why Least Squares and Maximum Entropy?, Ann. Stat. 19(4) (I-divergence).
@@ -52,12 +53,13 @@ struct GeneralizedKlDivergence {
       .tolerance_note =
           "the rounding of exp(x) is seen where it is near the target; counted where they differ by a quarter",
       .conventions = {{.convention = Convention::kOptax}},
+      .curvature = true,
   };
   double log_target;
 
   HWY_INLINE double operator()(const Item& x) const {
     if (log_target != 0) return Of<true>(x);
-    if (!Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x, 2);
+    if (!Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x);
     return Of<false>(x);
   }
 
@@ -68,27 +70,27 @@ struct GeneralizedKlDivergence {
     using V = hn::Vec<Tag<double>>;
     const V one = C(d, 1.0), nothing = hn::Neg(hn::Inf(d));
     LaneSum value;
-    EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {0.0, kLogTarget ? 0.0 : 1.0}, {x.slope(0), x.slope(1)},
-                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
-                       const V p = hn::Exp(d, in[0]);
-                       V t, log_t, difference;
-                       if constexpr (kLogTarget) {
-                         log_t = in[1];
-                         t = hn::Exp(d, log_t);
-                         const V gap = hn::Sub(log_t, in[0]);
-                         difference =
-                             hn::IfThenElse(hn::Lt(hn::Abs(gap), one), hn::Mul(p, hn::Expm1(d, gap)), hn::Sub(t, p));
-                       } else {
-                         t = in[1];
-                         log_t = LogOf(d, t);
-                         difference = hn::Sub(t, p);
-                       }
-                       const auto neither = hn::And(hn::Eq(log_t, nothing), hn::Eq(in[0], nothing));
-                       const V gap = hn::IfThenZeroElse(neither, hn::Sub(log_t, in[0]));
-                       const Divergent<V> c = Compare(d, t, p, difference, gap);
-                       value.Add(at, c.deviance);
-                       return {hn::Neg(difference), kLogTarget ? Times(d, t, gap) : gap};
-                     });
+    EachVector<2, 3>(
+        x.width(), {x.in(0), x.in(1)}, {0.0, kLogTarget ? 0.0 : 1.0}, {x.slope(0), x.slope(1), x.curvature()},
+        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
+          const V p = hn::Exp(d, in[0]);
+          V t, log_t, difference;
+          if constexpr (kLogTarget) {
+            log_t = in[1];
+            t = hn::Exp(d, log_t);
+            const V gap = hn::Sub(log_t, in[0]);
+            difference = hn::IfThenElse(hn::Lt(hn::Abs(gap), one), hn::Mul(p, hn::Expm1(d, gap)), hn::Sub(t, p));
+          } else {
+            t = in[1];
+            log_t = LogOf(d, t);
+            difference = hn::Sub(t, p);
+          }
+          const auto neither = hn::And(hn::Eq(log_t, nothing), hn::Eq(in[0], nothing));
+          const V gap = hn::IfThenZeroElse(neither, hn::Sub(log_t, in[0]));
+          const Divergent<V> c = Compare(d, t, p, difference, gap);
+          value.Add(at, c.deviance);
+          return {hn::Neg(difference), kLogTarget ? Times(d, t, gap) : gap, p};
+        });
     return value.Total();
   }
 };

@@ -3,6 +3,7 @@
 //   r_c     = sqrt p_c - sqrt t_c = (p_c - t_c) / (sqrt p_c + sqrt t_c)         no cancellation
 //   value   = sqrt(1/2 sum_c r_c^2)
 //   slope_c = r_c / (4 value sqrt p_c)
+//   curvature_c: at Curve
 //
 // Source: Le Cam and Yang 2000, Asymptotics in Statistics, section 4.2.
 
@@ -18,6 +19,7 @@
 #include <cmath>
 
 #include "core/simd/divergence_common-inl.h"
+#include "core/simd/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -50,6 +52,9 @@ struct Hellinger {
                     .value = .5,
                     .gradient = {-.5, .25},
                     .form = {InputKind::kProbabilities}}},
+      .f64 = {.curvature_ulp = 64},
+      .tolerance_note = "the two terms of a second derivative may cancel",
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -68,11 +73,9 @@ struct Hellinger {
                        return {};
                      });
     const double value = std::sqrt(.5 * sum.Total());
+    if (value == 0) return Fill(x, 0);
+    if (x.curvature() != nullptr) Curve(x, value, gap);
     if (x.slope(0) == nullptr) return value;
-    if (value == 0) {
-      std::fill_n(x.slope(0), x.width(), 0.0);
-      return value;
-    }
     const V scale = C(d, .25 / value);
     EachVector<2, 1>(x.width(), {x.in(0), x.in(1)}, {1.0, 1.0}, {x.slope(0)},
                      [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
@@ -81,6 +84,36 @@ struct Hellinger {
                        return {hn::Mul(scale, hn::IfThenElse(neither, C(d, 1.0), ratio))};
                      });
     return value;
+  }
+
+ private:
+  // With r = sqrt(t_c / p_c), u_c = (sqrt p_c - sqrt t_c)^2 and U = sum u:
+  //   curvature_c = (r (U - u_c) / p_c - (1 - r)^3) / (16 value^3)
+  template <class Gap>
+  static HWY_NOINLINE void Curve(const Item& x, double value, const Gap& gap) {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const V zero = hn::Zero(d);
+    double* const out = x.curvature();
+    EachVector<2, 1>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {out},
+                     [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+                       const V e = gap(in[0], in[1]);
+                       return {hn::Mul(e, e)};
+                     });
+    const SumOfOthers sum(out, x.width());
+    for (size_t c = 0; c < x.width(); ++c) out[c] = sum.without(c, out[c]) / sum.total();
+    const V total = C(d, sum.total()), factor = C(d, .125 / value);
+    EachVector<3, 1>(x.width(), {x.in(0), x.in(1), out}, {1.0, 1.0, 0.0}, {out},
+                     [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 1> {
+                       const V p = in[0], root = hn::Sqrt(p);
+                       const auto absent = hn::Eq(p, zero), neither = hn::And(absent, hn::Eq(in[1], zero));
+                       const V ratio = hn::IfThenZeroElse(neither, hn::Div(hn::Sqrt(in[1]), root));
+                       const V pull = hn::IfThenElse(neither, C(d, 1.0), hn::Div(gap(p, in[1]), root));  // 1 - r
+                       const V spread = hn::IfThenZeroElse(neither, hn::Mul(hn::Div(ratio, p), in[2]));
+                       const V cube = hn::Div(hn::Mul(hn::Mul(pull, pull), pull), total);
+                       const V curvature = hn::Mul(factor, hn::Sub(spread, cube));
+                       return {hn::IfThenElse(hn::AndNot(neither, absent), hn::Inf(d), curvature)};
+                     });
   }
 };
 

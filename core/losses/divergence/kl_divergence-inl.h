@@ -1,8 +1,9 @@
 // Kullback-Leibler divergence: what it costs to code the target with the prediction.
 //
-//   value       = sum_c t_c ln(t_c / p_c)           = sum deviance(t_c, p_c) + sum t - sum p: no cancellation at p near
-//   t slope of p  = -t_c / p_c                         of ln p: -t_c slope of t  = ln(t_c / p_c) + 1 of ln t: t_c
-//   (ln(t_c / p_c) + 1)
+//   value      = sum_c t_c ln(t_c / p_c) = sum deviance(t_c, p_c) + sum t - sum p: no cancellation at p near t
+//   slope of p = -t_c / p_c                                    of ln p: -t_c
+//   slope of t = ln(t_c / p_c) + 1                             of ln t: t_c (ln(t_c / p_c) + 1)
+//   curvature  = t_c / p_c^2                                   of ln p: 0
 //
 // 0 ln 0 = 0: a class with t_c = 0 adds nothing, wherever its prediction lies.
 // Source: Kullback and Leibler 1951, On Information and Sufficiency, Ann. Math. Stat. 22(1).
@@ -77,6 +78,7 @@ struct KlDivergence {
       .conventions = {{.convention = Convention::kKeras},
                       {.convention = Convention::kTorch, .input_kind = InputKind::kLogProbabilities},
                       {.convention = Convention::kOptax, .input_kind = InputKind::kLogProbabilities}},
+      .curvature = true,
   };
   static constexpr bool kClips = true;
   double log_target;
@@ -85,7 +87,7 @@ struct KlDivergence {
   HWY_INLINE double operator()(const Item& x) const {
     const bool log = x.form().input_kind == InputKind::kLogProbabilities;
     const bool clip = x.form().clip_policy == ClipPolicy::kKeras;
-    if (log_target == 0 && !Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x, 2);
+    if (log_target == 0 && !Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x);
     if (log_target == 0 && !log) return clip ? Of<false, false, true>(x) : Of<false, false, false>(x);
     if (log_target == 0) return Of<true, false, false>(x);
     if (log) return Of<true, true, false>(x);
@@ -101,9 +103,11 @@ struct KlDivergence {
     LaneSum value;
     ExactLaneSum mass;
     const double nothing = -std::numeric_limits<double>::infinity();
-    const bool wants_target = x.slope(1) != nullptr;
-    EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {kLog ? 0.0 : 1.0, kLogTarget ? 0.0 : 1.0},
-                     {x.slope(0), x.slope(1)}, [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
+    const bool wants_target = x.slope(1) != nullptr, curves = !kLog && x.curvature() != nullptr;
+    if (kLog && x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), 0.0);
+    EachVector<2, 3>(x.width(), {x.in(0), x.in(1)}, {kLog ? 0.0 : 1.0, kLogTarget ? 0.0 : 1.0},
+                     {x.slope(0), x.slope(1), curves ? x.curvature() : nullptr},
+                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
                        V p = in[0], t = in[1];
                        if constexpr (kLogTarget) t = hn::Exp(d, t);
                        auto kept_p = hn::Eq(zero, zero), kept_t = kept_p;
@@ -139,7 +143,9 @@ struct KlDivergence {
                            slope_t = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), absent), slope_t);
                          }
                        }
-                       return {hn::IfThenElseZero(kept_p, slope_p), hn::IfThenElseZero(kept_t, slope_t)};
+                       const V curvature = curves ? hn::Neg(hn::Div(slope_p, p)) : zero;
+                       return {hn::IfThenElseZero(kept_p, slope_p), hn::IfThenElseZero(kept_t, slope_t),
+                               hn::IfThenElseZero(hn::AndNot(hn::Eq(t, zero), kept_p), curvature)};
                      });
     if constexpr (kLog || kLogTarget) return value.Total();
     const double terms = value.Total();

@@ -6,6 +6,7 @@
 //           = log1p(S - 1) / a                 where every |a L_c| <= 1: no cancellation near alpha = 1 or p = t,
 //   S - 1   = sum_c (a deviance(t_c, p_c) + t_c (exp(a L_c) - 1 - a L_c)) + a (sum t - sum p) + (sum t - 1)
 //   slope_c = -(t_c / p_c)^alpha / S
+//   curvature_c = -slope_c / p_c (s_c + alpha (1 - s_c)),  s_c = -p_c slope_c, the share of the class in S
 //
 // alpha = 1 stands for the limit on normalised rows, the Kullback-Leibler divergence.
 // Source: Renyi 1961, On Measures of Entropy and Information.
@@ -58,6 +59,7 @@ struct Renyi {
                     .params = {2}}},
       .f64 = {.value_ulp = 16, .slope_ulp = 64},
       .tolerance_note = "alpha multiplies the error of the logarithm inside an exponential",
+      .curvature = true,
   };
   double alpha;
 
@@ -118,15 +120,19 @@ struct Renyi {
         value = log_sum / a;
       }
     }
-    if (x.slope(0) != nullptr) {
+    if (x.slope(0) != nullptr || x.curvature() != nullptr) {
       const V exponent = C(d, alpha), less = C(d, log_sum);
-      EachVector<2, 1>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0)},
-                       [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+      EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0), x.curvature()},
+                       [&](size_t, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
                          const V p = in[0], t = in[1];
                          const V log_ratio = Compare(d, t, p).log_ratio;
                          V slope = hn::Neg(hn::Exp(d, hn::Sub(hn::Mul(exponent, log_ratio), less)));
                          slope = hn::IfThenElse(hn::Eq(p, zero), hn::Neg(hn::Inf(d)), slope);
-                         return {hn::IfThenZeroElse(hn::Eq(t, zero), slope)};
+                         const V pull = hn::Neg(slope), share = hn::Mul(p, pull);  // of the class in S
+                         const V bend = hn::MulAdd(exponent, hn::Sub(one, share), share);
+                         const V curvature = hn::IfThenElse(hn::Eq(p, zero), pull, hn::Mul(hn::Div(pull, p), bend));
+                         const auto absent = hn::Eq(t, zero);
+                         return {hn::IfThenZeroElse(absent, slope), hn::IfThenZeroElse(absent, curvature)};
                        });
     }
     return value;

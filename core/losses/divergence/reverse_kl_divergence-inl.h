@@ -1,7 +1,9 @@
 // Reverse Kullback-Leibler divergence: the prediction coded with the target; seeks a mode instead of covering all.
 //
-//   value       = sum_c p_c ln(p_c / t_c)           = sum deviance(p_c, t_c) + sum p - sum t: no cancellation at p near
-//   t slope of p  = ln(p_c / t_c) + 1 slope of t  = -p_c / t_c
+//   value      = sum_c p_c ln(p_c / t_c) = sum deviance(p_c, t_c) + sum p - sum t: no cancellation at p near t
+//   slope of p = ln(p_c / t_c) + 1
+//   slope of t = -p_c / t_c
+//   curvature  = 1 / p_c
 //
 // Source: Minka 2005, Divergence Measures and Message Passing, section 2 (the exclusive divergence).
 
@@ -54,24 +56,28 @@ struct ReverseKlDivergence {
                     .form = {InputKind::kProbabilities}}},
       .f64 = {.value_ulp = 4, .slope_ulp = 64},
       .tolerance_note = "ln(p_c/t_c) + 1 cancels near p_c = t_c/e, and the value where the sums of the rows differ",
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
     const V zero = hn::Zero(d), one = C(d, 1.0);
+    const bool curves = x.curvature() != nullptr;
     LaneSum value;
     ExactLaneSum mass;
-    EachVector<2, 2>(x.width(), {x.in(0), x.in(1)}, {1.0, 1.0}, {x.slope(0), x.slope(1)},
-                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 2> {
+    EachVector<2, 3>(x.width(), {x.in(0), x.in(1)}, {1.0, 1.0}, {x.slope(0), x.slope(1), x.curvature()},
+                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
                        const V p = in[0], t = in[1];
                        const Divergent<V> c = Compare(d, p, t);
                        value.Add(at, c.deviance);
                        mass.Add(at, p);
                        mass.Add(at, hn::Neg(t));
                        const auto absent = hn::Eq(p, zero);
-                       return {hn::IfThenZeroElse(hn::And(absent, hn::Eq(t, zero)), hn::Add(c.log_ratio, one)),
-                               hn::IfThenZeroElse(absent, hn::Neg(hn::Div(p, t)))};
+                       const auto neither = hn::And(absent, hn::Eq(t, zero));
+                       const V curvature = curves ? hn::IfThenZeroElse(neither, hn::Div(one, p)) : zero;
+                       return {hn::IfThenZeroElse(neither, hn::Add(c.log_ratio, one)),
+                               hn::IfThenZeroElse(absent, hn::Neg(hn::Div(p, t))), curvature};
                      });
     const Pair masses = mass.Total();
     return masses.hi + (masses.lo + value.Total());

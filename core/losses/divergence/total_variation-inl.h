@@ -41,6 +41,7 @@ struct TotalVariation {
                     .value = .25,
                     .gradient = {-.5, .5, 0}}},
       .kinks = {0},
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -54,7 +55,7 @@ struct TotalVariation {
                        value.Add(at, hn::Abs(hn::Mul(half, e)));
                        return {hn::IfThenZeroElse(hn::Eq(e, hn::Zero(d)), hn::CopySign(half, e))};
                      });
-    return value.Total();
+    return Linear(x, value.Total());
   }
 };
 

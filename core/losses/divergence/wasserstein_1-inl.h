@@ -44,6 +44,7 @@ struct Wasserstein1 {
                     .prediction = {1, 0, 0},
                     .value = 2,
                     .gradient = {2, 1, 0}}},
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const {
@@ -56,7 +57,7 @@ struct Wasserstein1 {
       if (slope != nullptr) slope[c] = (carried.hi > 0) - (carried.hi < 0);
     }
     for (size_t c = n; slope != nullptr && c-- > 1;) slope[c - 1] += slope[c];
-    return value.value();
+    return Linear(x, value.value());
   }
 };
 

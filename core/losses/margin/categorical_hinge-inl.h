@@ -17,6 +17,7 @@
 
 #include <limits>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/careful_sum-inl.h"
 #include "core/simd/item-inl.h"
 
@@ -66,6 +67,7 @@ struct CategoricalHinge {
                     .gradient = {0, 0, 0}}},
       .conventions = {{.convention = Convention::kKeras}},
       .has_kinks = true,
+      .curvature = true,
   };
   double kink;
 
@@ -94,7 +96,7 @@ struct CategoricalHinge {
         slope[c] = active * (mine - t[c]);
       }
     }
-    return shortfall > 0 ? shortfall : shortfall == shortfall ? 0 : shortfall;
+    return Linear(x, shortfall > 0 ? shortfall : shortfall == shortfall ? 0 : shortfall);
   }
 };
 

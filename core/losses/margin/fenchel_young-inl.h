@@ -10,6 +10,7 @@
 // With the largest score taken out, W(s) = max s + W0 with W0 >= 0 a sum of terms >= 0:
 //   value   = W0 + sum_c t_c (max s - s_c) + (1 - sum t) max s
 //   slope_c = (1 - t_c) p_c - t_c (1 - p_c)
+//   curvature_c = p_c (1 - p_c); gini: 1 - 1/n for the n classes with p_c > 0
 // Source: Blondel, Martins and Niculae 2020, Learning with Fenchel-Young Losses, JMLR 21.
 
 #if defined(LOSSD_CORE_LOSSES_MARGIN_FENCHEL_YOUNG_INL_H_) == \
@@ -20,6 +21,7 @@
 #define LOSSD_CORE_LOSSES_MARGIN_FENCHEL_YOUNG_INL_H_
 #endif
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/categorical-inl.h"
 #include "core/simd/item-inl.h"
 #include "core/simd/simplex-inl.h"
@@ -70,6 +72,7 @@ struct FenchelYoung {
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax}},
       .smoothing = Smoothing::kClasses,
+      .curvature = true,
   };
   double regularizer;
 
@@ -77,24 +80,25 @@ struct FenchelYoung {
 
   HWY_INLINE double operator()(const Item& x) const {
     const double *const s = x.in(0), *const t = x.in(1);
-    double* const slope = x.slope(0);
+    double *const slope = x.slope(0), *const curvature = x.curvature();
     const size_t classes = x.width();
     double top, smooth;  // max s, W0
     if (regularizer == 0) {
       const RowMax<double> max = MaxOf(s, classes, -std::numeric_limits<double>::infinity());
-      if (!max.sound) return Poison(slope, classes);
+      if (!max.sound) return Refuse(x);
       top = max.max;
       double* const mass = x.scratch();
       const Masses masses = LogitMasses(s, top, nullptr, classes, mass, [](size_t, auto, auto) {});
       smooth = Log1pScalar(masses.rest);
       const double sum = masses.sum();
-      for (size_t c = 0; slope != nullptr && c < classes; ++c) {
+      for (size_t c = 0; c < classes; ++c) {
         const double others = mass[c] == 1 ? masses.rest : sum - mass[c];
-        slope[c] = ((1 - t[c]) * mass[c] - t[c] * others) / sum;
+        if (slope != nullptr) slope[c] = ((1 - t[c]) * mass[c] - t[c] * others) / sum;
+        if (curvature != nullptr) curvature[c] = (mass[c] / sum) * (others / sum);
       }
     } else {
       const Simplex p(s, classes, x.scratch());
-      if (!p.sound()) return Poison(slope, classes);
+      if (!p.sound()) return Refuse(x);
       top = p.top();
       const auto first = static_cast<size_t>(std::max_element(s, s + classes) - s);
       CarefulSum others, squares;
@@ -103,6 +107,7 @@ struct FenchelYoung {
         others.Add(share);
         squares.Add(share * share);
         if (slope != nullptr) slope[c] = (1 - t[c]) * share - t[c] * (1 - share);
+        if (curvature != nullptr) curvature[c] = p.Slope(s[c]);
       }
       const double q = others.Total();
       if (slope != nullptr) slope[first] = (1 - t[first]) * p(top) - t[first] * q;
@@ -118,13 +123,6 @@ struct FenchelYoung {
     if (left.Total() != 0) value.Add(left.Total() * top);
     value.Add(smooth);
     return value.Total();
-  }
-
- private:
-  static HWY_INLINE double Poison(double* slope, size_t classes) {
-    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-    if (slope != nullptr) std::fill_n(slope, classes, kNan);
-    return kNan;
   }
 };
 

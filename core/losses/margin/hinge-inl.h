@@ -51,6 +51,7 @@ struct Hinge {
       .curvature = true,
       .label_encoding = "label_encoding",
   };
+  static constexpr bool kNative = true;
   double label_encoding;  // the targets come signed
   double kink;
 

@@ -47,6 +47,7 @@ struct HingeEmbedding {
       .has_kinks = true,
       .curvature = true,
   };
+  static constexpr bool kNative = true;
   double margin;
   double kink;
 

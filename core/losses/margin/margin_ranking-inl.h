@@ -51,6 +51,7 @@ struct MarginRanking {
       .has_kinks = true,
       .curvature = true,
   };
+  static constexpr bool kNative = true;
   double margin;
   double kink;
 

@@ -3,6 +3,7 @@
 //   z_c   = margin - s_y + s_c for c != y, C classes
 //   value = 1/C sum_{c != y} max(z_c, 0)^p
 //   slope = h_c/C with h_c = p max(z_c, 0)^(p - 1); for y minus the sum of the others
+//   curvature = p (p - 1) max(z_c, 0)^(p - 2)/C; for y the sum of the others
 //
 // Source: Weston and Watkins 1999, Support Vector Machines for Multi-Class Pattern Recognition.
 
@@ -59,27 +60,34 @@ struct MultiMargin {
       .conventions = {{.convention = Convention::kTorch, .kink_policy = KinkPolicy::kLeastNorm}},
       .class_weights = true,
       .has_kinks = true,
+      .curvature = true,
   };
   double p, margin;
   double kink;
 
   HWY_INLINE double operator()(const Item& x) const {
     const double* const s = x.in(0);
-    double* const slope = x.slope(0);
+    double *const slope = x.slope(0), *const curvature = x.curvature();
     const size_t classes = x.width();
     const auto count = static_cast<double>(classes);
     const auto label = static_cast<size_t>(x.index(1)[0]);
-    CarefulSum value, pull;
+    CarefulSum value, pull, bend;
     for (size_t c = 0; c < classes; ++c) {
       if (c == label) continue;
       const double z = Shortfall(margin, s[label], s[c]);
       const TwoParts term = Power(z);
       value.Add(term.sum);
+      if (curvature != nullptr) {
+        const double bent = Bend(z);
+        bend.Add(bent);
+        curvature[c] = bent / count;
+      }
       if (slope == nullptr) continue;
       pull.Add(term.error);
       slope[c] = term.error / count;
     }
     if (slope != nullptr) slope[label] = -pull.Total() / count;
+    if (curvature != nullptr) curvature[label] = bend.Total() / count;
     return value.Total() / count;
   }
 
@@ -90,11 +98,17 @@ struct MultiMargin {
     if (p == 1) return {z > 0 ? z : 0, StepAt(z, kink)};
     if (z <= 0) return {0, 0};
     if (p == 2) return {z * z, 2 * z};
-    const auto power = [z](double exponent) {
-      return Scalar(z,
-                    [exponent](auto d, auto v) HWY_ATTR { return hn::Exp(d, hn::Mul(C(d, exponent), hn::Log(d, v))); });
-    };
-    return {power(p), p * power(p - 1)};
+    return {Raised(z, p), p * Raised(z, p - 1)};
+  }
+  // Its second derivative; 0 at z = 0.
+  HWY_INLINE double Bend(double z) const {
+    if (z != z) return z;
+    if (p == 1 || z <= 0) return 0;
+    return p == 2 ? 2 : p * (p - 1) * Raised(z, p - 2);
+  }
+  static HWY_INLINE double Raised(double z, double exponent) {
+    return Scalar(z,
+                  [exponent](auto d, auto v) HWY_ATTR { return hn::Exp(d, hn::Mul(C(d, exponent), hn::Log(d, v))); });
   }
 };
 

@@ -53,6 +53,7 @@ struct MulticlassHinge {
                     .gradient = {-1, .5, .5}}},
       .conventions = {{.convention = Convention::kOptax}},
       .class_weights = true,
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const { return MulticlassMargin(x, 1); }

@@ -46,6 +46,7 @@ struct MulticlassPerceptron {
                     .gradient = {.3333333, .3333333, -.6666667}}},
       .conventions = {{.convention = Convention::kOptax}},
       .class_weights = true,
+      .curvature = true,
   };
 
   HWY_INLINE double operator()(const Item& x) const { return MulticlassMargin(x, 0); }

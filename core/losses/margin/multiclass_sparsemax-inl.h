@@ -4,6 +4,7 @@
 //   value = sum_c p_c (s_c - s_y) + (1 - sum p^2)/2
 //         = (q^2 + sum_{c != y} p_c^2)/2 + (how far s_y lies below the support), q = sum_{c != y} p_c
 //   slope = p - onehot(y), -q for y
+//   curvature_c = 1 - 1/n for the n classes with p_c > 0
 //
 // The second form of the value is a sum of terms >= 0.
 // Source: Martins and Astudillo 2016, From Softmax to Sparsemax, ICML.
@@ -18,6 +19,7 @@
 
 #include <algorithm>
 
+#include "core/simd/answer-inl.h"
 #include "core/simd/item-inl.h"
 #include "core/simd/simplex-inl.h"
 
@@ -57,6 +59,7 @@ struct MulticlassSparsemax {
                     .form = {InputKind::kLogits}}},
       .conventions = {{.convention = Convention::kOptax}},
       .class_weights = true,
+      .curvature = true,
   };
 
   static size_t Scratch(const Dims&, size_t width) { return width; }
@@ -67,16 +70,14 @@ struct MulticlassSparsemax {
     const size_t classes = x.width();
     const auto label = static_cast<size_t>(x.index(1)[0]);
     const Simplex p(s, classes, x.scratch());
-    if (!p.sound()) {
-      if (slope != nullptr) std::fill_n(slope, classes, std::numeric_limits<double>::quiet_NaN());
-      return std::numeric_limits<double>::quiet_NaN();
-    }
+    if (!p.sound()) return Refuse(x);
     CarefulSum others, squares;
     for (size_t c = 0; c < classes; ++c) {
       const double share = c == label ? 0 : p(s[c]);
       others.Add(share);
       squares.Add(share * share);
       if (slope != nullptr) slope[c] = share;
+      if (x.curvature() != nullptr) x.curvature()[c] = p.Slope(s[c]);
     }
     const double q = others.Total();
     if (slope != nullptr) slope[label] = -q;

@@ -47,6 +47,7 @@ struct MultilabelMargin {
                     .gradient = {-.5, .5, .5, -.5}}},
       .conventions = {{.convention = Convention::kTorch, .kink_policy = KinkPolicy::kLeastNorm}},
       .has_kinks = true,
+      .curvature = true,
   };
   double kink;
 
@@ -80,7 +81,7 @@ struct MultilabelMargin {
     if (slope != nullptr) {
       for (size_t c = 0; c < classes; ++c) slope[c] /= count;
     }
-    return value.Total() / count;
+    return Linear(x, value.Total() / count);
   }
 };
 

@@ -2,6 +2,7 @@
 //
 //   value   = 1/C sum_c w_c (max(x_c, 0) - x_c t_c + log1p(exp(-|x_c|)))
 //   slope_c = w_c ((1 - t_c) s(x_c) - t_c s(-x_c))/C        s = sigmoid
+//   curvature_c = w_c s(x_c) s(-x_c)/C
 //
 // Source: as in PyTorch, MultiLabelSoftMarginLoss.
 
@@ -52,6 +53,7 @@ struct MultilabelSoftMargin {
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kTorch}},
       .smoothing = Smoothing::kBinary,
+      .curvature = true,
   };
 
   static size_t Scratch(const Dims&, size_t width) { return width; }
@@ -72,6 +74,11 @@ struct MultilabelSoftMargin {
            [](size_t, auto v, auto vt) HWY_ATTR { return Term(Tag<double>(), v, vt).slope[0]; });
       for (size_t c = 0; c < classes; ++c) slope[c] *= (weight == nullptr ? 1 : weight[c]) / count;
     }
+    if (double* const curvature = x.curvature()) {
+      Walk(p, 0.0, t, classes, curvature,
+           [](size_t, auto v, auto vt) HWY_ATTR { return Term(Tag<double>(), v, vt).curvature; });
+      for (size_t c = 0; c < classes; ++c) curvature[c] *= (weight == nullptr ? 1 : weight[c]) / count;
+    }
     return value.Total() / count;
   }
 
@@ -86,7 +93,10 @@ struct MultilabelSoftMargin {
     const V smaller = hn::IfThenElse(positive, t, no);
     const V slope = hn::Div(hn::NegMulAdd(smaller, decay, larger), hn::Add(one, decay));
     const V hinge = hn::IfThenZeroElse(hn::Eq(larger, hn::Zero(d)), hn::Mul(hn::Abs(x), larger));
-    return {hn::Add(hinge, hn::Log1p(d, decay)), {hn::IfThenElse(positive, slope, hn::Neg(slope))}};
+    const V all = hn::Add(one, decay);
+    return {hn::Add(hinge, hn::Log1p(d, decay)),
+            {hn::IfThenElse(positive, slope, hn::Neg(slope))},
+            hn::Div(hn::Div(decay, all), all)};
   }
 };
 

@@ -46,6 +46,7 @@ struct Perceptron {
       .curvature = true,
       .label_encoding = "label_encoding",
   };
+  static constexpr bool kNative = true;
   double label_encoding;  // the targets come signed
   double kink;
 

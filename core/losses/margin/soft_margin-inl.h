@@ -15,6 +15,7 @@
 #endif
 
 #include "core/simd/elementwise-inl.h"
+#include "core/simd/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -47,17 +48,18 @@ struct SoftMargin {
       .curvature = true,
       .label_encoding = "label_encoding",
   };
+  static constexpr bool kNative = true;
   double label_encoding;  // the targets come signed
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V p, V t) const {
     const V zero = hn::Zero(d), one = C(d, 1.0);
     const V z = hn::Neg(hn::Mul(t, p));
-    const V decay = hn::Exp(d, hn::Neg(hn::Abs(z)));
+    const V decay = ExpOfNegative(d, hn::Neg(hn::Abs(z)));
     const V whole = hn::Add(one, decay);
     const V rise = hn::Div(hn::IfThenElse(hn::Ge(z, zero), one, decay), whole);  // s(z)
     const V curvature = hn::Mul(hn::Mul(t, t), hn::Div(hn::Div(decay, whole), whole));
-    return {hn::Add(hn::Max(z, zero), hn::Log1p(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
+    return {hn::Add(hn::Max(z, zero), Log1pOfUnit(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
   }
 };
 

@@ -45,6 +45,7 @@ struct SquaredHinge {
       .curvature = true,
       .label_encoding = "label_encoding",
   };
+  static constexpr bool kNative = true;
   double label_encoding;  // the targets come signed
 
   template <class D, class V>

@@ -3,6 +3,7 @@
 //   d       = |a - b|
 //   value   = t d^2 + (1 - t) max(margin - d, 0)^2                          without squared: no squares
 //   slope   = (2 t d - 2 (1 - t) max(margin - d, 0)) (a - b)/d              0 at d = 0
+//   curvature = 2 t + 2 (1 - t) [d < margin] ((d d)^2 - (margin - d) d2 d)
 //
 // Source: Hadsell, Chopra and LeCun 2006, Dimensionality Reduction by Learning an Invariant Mapping (there with factors
 // 1/2).
@@ -61,6 +62,7 @@ struct Contrastive {
       .f64 = {.value_ulp = 32, .slope_ulp = 32},
       .tolerance_note = "margin - d is a difference, and squared",
       .has_kinks = true,
+      .curvature = true,
   };
   double margin, squared;
   double kink;
@@ -69,10 +71,16 @@ struct Contrastive {
     const double t = *x.in(2);
     const Distance distance(Distance::kLp, 2, 0, x.in(0), x.in(1), x.width());
     const double d = distance.value(), gap = std::max(margin - d, 0.0);
-    if (x.wants_slopes()) {
-      ClearSlopes(x, 2);
-      const double factor = squared != 0 ? 2 * t * d - 2 * (1 - t) * gap : t - (1 - t) * StepOf(margin - d, kink);
-      distance.AddSlopes(factor, x.slope(0), x.slope(1));
+    const double linear = t - (1 - t) * StepOf(margin - d, kink);
+    Fill(x, 0);
+    distance.AddSlopes(squared != 0 ? 2 * t * d - 2 * (1 - t) * gap : linear, x.slope(0), x.slope(1));
+    if (double* const curvature = x.curvature()) {
+      if (squared == 0) {
+        distance.AddCurvature(linear, 0, curvature);
+      } else {
+        std::fill_n(curvature, x.width(), 2 * t);
+        distance.AddCurvature(-2 * (1 - t) * gap, gap > 0 ? 2 * (1 - t) : 0, curvature);
+      }
     }
     return squared != 0 ? t * d * d + (1 - t) * gap * gap : t * d + (1 - t) * gap;
   }

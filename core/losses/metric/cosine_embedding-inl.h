@@ -60,18 +60,22 @@ struct CosineEmbedding {
       .tolerance_note = "cos - margin is a difference",
       .conventions = {{.convention = Convention::kTorch, .kink_policy = KinkPolicy::kActive}},
       .has_kinks = true,
+      .curvature = true,
   };
   double margin, epsilon;
   double kink;
 
   HWY_INLINE double operator()(const Item& x) const {
     const double t = *x.in(2);
-    if (t != 1 && t != -1) return Refuse(x, 2);
+    if (t != 1 && t != -1) return Refuse(x);
     const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon, Cosine::kAddition);
     const double z = cosine.value() - margin;
     const double factor = t == 1 ? -1 : StepOf(z, kink);
-    ClearSlopes(x, 2);
-    for (size_t i = 0; i < 2 && factor != 0; ++i) cosine.AddSlope(i, factor, x.slope(i));
+    Fill(x, 0);
+    if (factor != 0) {
+      for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, factor, x.slope(i));
+      cosine.AddCurvature(factor, x.curvature());
+    }
     return t == 1 ? cosine.OneMinus() : z > 0 ? z : z * 0;
   }
 };

@@ -79,6 +79,7 @@ struct TripletMargin {
       .conventions = {{.convention = Convention::kTorch, .kink_policy = KinkPolicy::kActive},
                       {.convention = Convention::kOptax}},
       .has_kinks = true,
+      .curvature = true,
   };
   double margin, p, epsilon, swap, distance;
   double kink;
@@ -88,8 +89,8 @@ struct TripletMargin {
     const Distance across = swap != 0 ? Between(x, 1, 2) : to_negative;
     const double nearest = std::min(to_negative.value(), across.value());
     const double z = to_positive.value() - nearest + margin;
-    if (x.wants_slopes()) {
-      ClearSlopes(x, 3);
+    Fill(x, 0);
+    if (x.wants_slopes() || x.curvature() != nullptr) {
       const double active = StepOf(z, kink);
       const double from_anchor = swap == 0                               ? 1
                                  : to_negative.value() == across.value() ? .5
@@ -98,6 +99,8 @@ struct TripletMargin {
       to_positive.AddSlopes(active, x.slope(0), x.slope(1));
       to_negative.AddSlopes(-active * from_anchor, x.slope(0), x.slope(2));
       across.AddSlopes(-active * (1 - from_anchor), x.slope(1), x.slope(2));
+      to_positive.AddCurvature(active, 0, x.curvature());
+      to_negative.AddCurvature(-active * from_anchor, 0, x.curvature());
     }
     return z > 0 ? z : z * 0;  // NaN stays
   }

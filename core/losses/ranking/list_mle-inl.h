@@ -7,6 +7,10 @@
 // The sums of the tails are held as their largest term and the rest, from the last entry up. With r_k = 1 - p_k(k), the
 // share of what comes after k, and B_k = sum_{i < k} (tail of k)/(tail of i):
 //   B_(k + 1) = (B_k + 1) r_k   and   slope_k = B_k p_k(k) - r_k.
+// The curvature sum_{i <= k} p_i(k) (1 - p_i(k)) takes p_i(k) = r_i p_(i + 1)(k) apart in the same way, into terms >=
+// 0:
+//   sum_{i < k} p_i (1 - p_i) = p_k(k) X_k + p_k(k) r_k Y_k
+//   X_(k + 1) = r_k (X_k + p_k(k) (Y_k + 1))   and   Y_(k + 1) = r_k^2 (Y_k + 1).
 // Source: Xia et al. 2008, Listwise Approach to Learning to Rank: Theory and Algorithm, ICML.
 
 #if defined(LOSSD_CORE_LOSSES_RANKING_LIST_MLE_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
@@ -63,6 +67,7 @@ struct ListMle {
       .tolerance_note =
           "a slope is a difference of two sums of probabilities; where they are nearly equal its error "
           "counts in units of these",
+      .curvature = true,
       .checks_nan_itself = true,
   };
 
@@ -110,6 +115,12 @@ struct ListMle {
     for (size_t k = 0; list.wants_slope() && k < n; ++k) {
       list.SetSlope(static_cast<size_t>(order[k]), before * own[k] - after[k]);
       before = (before + 1) * after[k];
+    }
+    double from_shares = 0, from_spreads = 0;  // X_k, Y_k
+    for (size_t k = 0; list.wants_curvature() && k < n; ++k) {
+      list.SetCurvature(static_cast<size_t>(order[k]), own[k] * (from_shares + after[k] * (from_spreads + 1)));
+      from_shares = after[k] * (from_shares + own[k] * (from_spreads + 1));
+      from_spreads = after[k] * after[k] * (from_spreads + 1);
     }
     return value.Total();
   }

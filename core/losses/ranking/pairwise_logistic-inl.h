@@ -2,6 +2,7 @@
 //
 //   value   = sum over pairs y_i > y_j of softplus(s_j - s_i)
 //   slope_i = sum_{j: y_j > y_i} sigmoid(s_i - s_j) - sum_{j: y_j < y_i} sigmoid(s_j - s_i)
+//   curvature_i = sum_{j: y_j != y_i} sigmoid(s_i - s_j) sigmoid(s_j - s_i)
 //
 // Source: Burges et al. 2005, Learning to Rank using Gradient Descent, ICML, without the ties.
 
@@ -60,6 +61,7 @@ struct PairwiseLogistic {
       .tolerance_note =
           "a slope is a difference of two sums of probabilities; where they are nearly equal its error "
           "counts in units of these",
+      .curvature = true,
       .checks_nan_itself = true,
   };
 
@@ -73,16 +75,18 @@ struct PairwiseLogistic {
     for (size_t i = 0; i < list.count; ++i) {
       const Tag<double> d;
       const auto s = hn::Set(d, list.score[i]), y = hn::Set(d, list.relevance[i]);
-      LaneSum cost, up, down;
+      LaneSum cost, up, down, bend;
       Walk(list.score, 0.0, list.relevance, padded, nullptr, [&](size_t at, auto other, auto theirs) HWY_ATTR {
         const auto better = hn::Gt(theirs, y), worse = hn::Lt(theirs, y);
         const auto term = LogisticPair(d, hn::IfThenElse(better, s, other), hn::IfThenElse(better, other, s), 1);
         cost.Add(at, hn::IfThenElseZero(worse, term.value));
         up.Add(at, hn::IfThenElseZero(better, term.pull));
         down.Add(at, hn::IfThenElseZero(worse, term.pull));
+        bend.Add(at, hn::IfThenElseZero(hn::Or(better, worse), term.bend));
       });
       value.Add(cost.Total());
       if (list.wants_slope()) list.SetSlope(i, up.Total() - down.Total());
+      if (list.wants_curvature()) list.SetCurvature(i, bend.Total());
     }
     return value.Total();
   }

@@ -3,6 +3,7 @@
 //   Y     = sum y, p = softmax(s)
 //   value = -sum_i y_i log p_i = sum_i y_i (max s - s_i) + Y log1p(rest)     rest: core/simd/categorical-inl.h
 //   slope = Y p_i - y_i        = (Y - y_i) p_i - y_i (1 - p_i)
+//   curvature = Y p_i (1 - p_i)
 //
 // Source: Cao et al. 2007, Learning to Rank: From Pairwise Approach to Listwise Approach, ICML.
 
@@ -57,6 +58,7 @@ struct RankingSoftmax {
       .tolerance_note = "a sum over the list",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax, .reduction = Reduction::kMean}},
+      .curvature = true,
       .checks_nan_itself = true,
   };
 
@@ -79,10 +81,11 @@ struct RankingSoftmax {
     }
     const double total = relevance.Total(), sum = masses.sum();
     if (total != 0) value.Add(total * Log1pScalar(masses.rest));
-    for (size_t i = 0; list.wants_slope() && i < list.count; ++i) {
+    for (size_t i = 0; i < list.count; ++i) {
       const double y = list.relevance[i];
       const double others = mass[i] == 1 ? masses.rest : sum - mass[i];
-      list.SetSlope(i, ((total - y) * mass[i] - y * others) / sum);
+      if (list.wants_slope()) list.SetSlope(i, ((total - y) * mass[i] - y * others) / sum);
+      if (list.wants_curvature()) list.SetCurvature(i, total * (mass[i] / sum) * (others / sum));
     }
     return value.Total();
   }

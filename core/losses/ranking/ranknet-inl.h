@@ -5,6 +5,7 @@
 //           their mean |o_ij|/2 + log1p(exp(-|o_ij|)) for y_i = y_j
 //   slope_i = sigma (sum_{j: y_j > y_i} sigmoid(o_ij) - sum_{j: y_j < y_i} sigmoid(-o_ij)
 //             + 1/2 sum_{j: y_j = y_i} tanh(o_ij/2))
+//   curvature_i = sigma^2 sum_{j != i} sigmoid(o_ij) sigmoid(-o_ij)
 //
 // Source: Burges et al. 2005, Learning to Rank using Gradient Descent, ICML; Burges 2010, From RankNet to LambdaRank to
 // LambdaMART: An Overview.
@@ -66,6 +67,7 @@ struct RankNet {
       .tolerance_note =
           "a slope is a difference of two sums of probabilities; where they are nearly equal its error "
           "counts in units of these. With sigma other than 1, o itself is rounded",
+      .curvature = true,
       .checks_nan_itself = true,
   };
   double sigma;
@@ -82,7 +84,7 @@ struct RankNet {
       const auto half = C(d, 0.5), minus_half = C(d, -0.5);
       const auto s = hn::Set(d, list.score[i]), y = hn::Set(d, list.relevance[i]);
       list.relevance[i] = std::numeric_limits<double>::quiet_NaN();  // no pair with itself
-      LaneSum cost, up, down;
+      LaneSum cost, up, down, bend;
       Walk(list.score, 0.0, list.relevance, padded, nullptr, [&](size_t at, auto other, auto theirs) HWY_ATTR {
         const auto better = hn::Gt(theirs, y), worse = hn::Lt(theirs, y), tie = hn::Eq(theirs, y);
         const auto first = hn::IfThenElse(better, s, other), second = hn::IfThenElse(better, other, s);
@@ -90,6 +92,7 @@ struct RankNet {
         cost.Add(at, hn::IfThenElseZero(worse, term.value));
         up.Add(at, hn::IfThenElseZero(better, term.pull));
         down.Add(at, hn::IfThenElseZero(worse, term.pull));
+        bend.Add(at, hn::IfThenElseZero(hn::Or(tie, hn::Or(better, worse)), term.bend));
         // Of a tie each end counts half the value.
         const auto o = hn::Mul(C(d, sigma), hn::Sub(s, other));
         const auto distance = hn::Abs(o);
@@ -102,6 +105,7 @@ struct RankNet {
       list.relevance[i] = hn::GetLane(y);
       value.Add(cost.Total());
       if (list.wants_slope()) list.SetSlope(i, sigma * (up.Total() - down.Total()));
+      if (list.wants_curvature()) list.SetCurvature(i, sigma * sigma * bend.Total());
     }
     return value.Total();
   }

@@ -47,6 +47,7 @@ struct Expectile {
       .kinks = {0},
       .curvature = true,
   };
+  static constexpr bool kNative = true;
   double tau;
 
   template <class D, class V>

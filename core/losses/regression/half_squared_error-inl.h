@@ -46,6 +46,7 @@ struct HalfSquaredError {
       .conventions = {{.convention = Convention::kOptax}},
       .curvature = true,
   };
+  static constexpr bool kNative = true;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {

@@ -20,6 +20,7 @@
 #endif
 
 #include "core/simd/elementwise-inl.h"
+#include "core/simd/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -58,12 +59,12 @@ struct LogCosh {
     const V r = hn::Sub(prediction, target);
     const V distance = hn::Abs(r);
     const V series = CoshMinusOne(d, hn::Min(distance, one));
-    const V decay = hn::Exp(d, hn::Mul(C(d, -2.0), distance));
+    const auto [decay, tanh] = TanhOfPositive(d, distance);
     const auto near = hn::Lt(distance, one);
-    const V log1p = hn::Log1p(d, hn::IfThenElse(near, series, decay));
+    const V log1p = Log1pOfUnit(d, hn::IfThenElse(near, series, decay));
     // log 2 in two parts: the first has few bits, so that distance - kLog2High is exact where it matters.
     const V far = hn::Add(hn::Sub(distance, C(d, kLog2High)), hn::Sub(log1p, C(d, kLog2Low)));
-    const V slope = hn::Tanh(d, r);
+    const V slope = hn::CopySign(tanh, r);
     const V above = hn::Add(one, decay);
     const V bell = hn::Mul(C(d, 4.0), hn::Div(hn::Div(decay, above), above));
     // exp makes a relative error of an absolute one: what the rounding of r left out comes back by d sech^2 = -2 sech^2

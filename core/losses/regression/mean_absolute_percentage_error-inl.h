@@ -59,6 +59,7 @@ struct MeanAbsolutePercentageError {
       .conventions = {{.convention = Convention::kKeras}},
       .curvature = true,
   };
+  static constexpr bool kNative = true;
   double denominator_floor, scale, zero_target;
 
   template <class D, class V>

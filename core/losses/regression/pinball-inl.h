@@ -46,6 +46,7 @@ struct Pinball {
       .kinks = {0},
       .curvature = true,
   };
+  static constexpr bool kNative = true;
   double tau;
 
   template <class D, class V>

@@ -51,6 +51,7 @@ struct L1 {
       .curvature = true,
       .reduction = Reduction::kSum,
   };
+  static constexpr bool kNative = true;
   double factor;
 
   template <class D, class V>

@@ -51,6 +51,7 @@ struct L1L2 {
       .curvature = true,
       .reduction = Reduction::kSum,
   };
+  static constexpr bool kNative = true;
   double l1, l2;
 
   template <class D, class V>

@@ -50,6 +50,7 @@ struct L2 {
       .curvature = true,
       .reduction = Reduction::kSum,
   };
+  static constexpr bool kNative = true;
   double factor;
 
   template <class D, class V>

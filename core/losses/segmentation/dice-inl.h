@@ -3,6 +3,7 @@
 //   value = 1 - (2 sum p t + sn)/(sum t + sum p + sd)      square: sum t^2 + sum p^2
 //         = (D + sd - sn)/Q, D = sum (t (1 - p) + p (1 - t)), square: sum (p - t)^2
 //   slope = ((1 - value)(1 - 2 t) - 2 value t)/Q           square: 2 ((1 - value) p - t)/Q
+//   curvature = -2 slope/Q                                 square: (2 (1 - value) - 4 p slope)/Q
 //
 // The second form of the value does not cancel where the masks agree.
 // Source: Milletari, Navab and Ahmadi 2016, V-Net, 3DV (the squared form); Sudre et al. 2017.
@@ -65,17 +66,19 @@ struct Dice {
       .conventions = {{.convention = Convention::kKeras, .whole_batch_item = true},
                       {.convention = Convention::kOptax,
                        .params = {{"smooth_numerator", 2}, {"smooth_denominator", 2}}}},
+      .curvature = true,
   };
   double smooth_numerator, smooth_denominator, square;
 
   HWY_INLINE double operator()(const Item& x) const {
     const double *const p = x.in(0), *const t = x.in(1);
     const size_t n = x.width();
-    double* const slope = x.slope(0);
+    double *const slope = x.slope(0), *const curvature = x.curvature();
     if (square == 0) {
       const TverskyRatio ratio{.5, .5, .5 * smooth_numerator, .5 * smooth_denominator};
       const Overlap overlap = ratio(p, t, n);
       if (slope != nullptr) ratio.Slopes(p, t, n, overlap, 1, slope);
+      if (curvature != nullptr) ratio.Curvature(p, t, n, overlap, 1, 0, curvature);
       return overlap.loss;
     }
     LaneSum common, apart;
@@ -85,14 +88,19 @@ struct Dice {
       apart.Add(at, hn::Mul(gap, gap));
     });
     const Overlap overlap = Overlap::Of(2 * common.Total(), apart.Total(), smooth_numerator, smooth_denominator);
+    const Tag<double> d;
+    const auto share = C(d, overlap.share), loss = C(d, overlap.loss);
+    const auto scale = C(d, overlap.size == 0 ? 0 : 2 / overlap.size);
+    // share p - t as a sum of two terms of one sign where t = 0 or 1 and p is between
+    const auto off = [&](auto vp, auto vt)
+                         HWY_ATTR { return hn::Sub(hn::Mul(hn::Sub(vp, vt), share), hn::Mul(loss, vt)); };
     if (slope != nullptr) {
-      const Tag<double> d;
-      const auto share = C(d, overlap.share), loss = C(d, overlap.loss);
-      const auto scale = C(d, overlap.size == 0 ? 0 : 2 / overlap.size);
-      Walk(p, 0.0, t, n, slope, [&](size_t, auto vp, auto vt) HWY_ATTR {
-        // share p - t as a sum of two terms of one sign where t = 0 or 1 and p is between
-        const auto off = hn::Sub(hn::Mul(hn::Sub(vp, vt), share), hn::Mul(loss, vt));
-        return hn::Mul(scale, off);
+      Walk(p, 0.0, t, n, slope, [&](size_t, auto vp, auto vt) HWY_ATTR { return hn::Mul(scale, off(vp, vt)); });
+    }
+    if (curvature != nullptr) {
+      const auto twice = hn::Add(scale, scale);
+      Walk(p, 0.0, t, n, curvature, [&](size_t, auto vp, auto vt) HWY_ATTR {
+        return hn::Mul(scale, hn::NegMulAdd(hn::Mul(twice, vp), off(vp, vt), share));
       });
     }
     return overlap.loss;

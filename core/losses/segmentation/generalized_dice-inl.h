@@ -65,6 +65,7 @@ struct GeneralizedDice {
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
       .conventions = {{.convention = Convention::kOptax}},
+      .curvature = true,
   };
   double epsilon, smooth, pooled;
 
@@ -96,10 +97,13 @@ struct GeneralizedDice {
       const Overlap overlap = pooled != 0 ? pool : Overlap::Of(common[c], apart[c], smooth, smooth);
       const double share = pooled != 0 ? weight[c] : weight[c] / all;
       value += share * overlap.loss;
-      if (x.slope(0) == nullptr) continue;
       const double scale = overlap.size == 0 ? 0 : share / overlap.size;
+      // The curvature is -2 times the slope times the share of the element in the denominator.
+      const double bend = overlap.size == 0 ? 0 : -(pooled != 0 ? weight[c] : 1) / overlap.size;
       for (size_t i = c; i < n; i += classes) {
-        x.slope(0)[i] = scale * (overlap.share * (.5 - t[i]) - overlap.loss * t[i]);
+        const double slope = scale * (overlap.share * (.5 - t[i]) - overlap.loss * t[i]);
+        if (x.slope(0) != nullptr) x.slope(0)[i] = slope;
+        if (x.curvature() != nullptr) x.curvature()[i] = bend * slope;
       }
     }
     return pooled != 0 ? pool.loss : value;

@@ -3,6 +3,7 @@
 //   Q     = sum t + sum p - sum p t + sd
 //   value = 1 - (sum p t + sn)/Q
 //   slope = ((1 - value)(1 - t) - t)/Q
+//   curvature = -2 slope (1 - t)/Q
 //
 // Source: Rahman and Wang 2016, Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation,
 // ISVC.
@@ -51,6 +52,7 @@ struct Jaccard {
       .f64 = {4, 8},
       .tolerance_note = "a quotient of sums over the region",
       .soft_targets_cancel = true,
+      .curvature = true,
   };
   double smooth_numerator, smooth_denominator;
 
@@ -58,6 +60,7 @@ struct Jaccard {
     const TverskyRatio ratio{1, 1, smooth_numerator, smooth_denominator};
     const Overlap overlap = ratio(x.in(0), x.in(1), x.width());
     if (x.slope(0) != nullptr) ratio.Slopes(x.in(0), x.in(1), x.width(), overlap, 1, x.slope(0));
+    if (x.curvature() != nullptr) ratio.Curvature(x.in(0), x.in(1), x.width(), overlap, 1, 0, x.curvature());
     return overlap.loss;
   }
 };

@@ -54,6 +54,7 @@ struct LovaszHinge {
                     .form = {InputKind::kLogits},
                     .shape = {1, 3}}},
       .has_kinks = true,
+      .curvature = true,
   };
   double kink;
 
@@ -72,7 +73,7 @@ struct LovaszHinge {
           if (error > 0) value.Add(error * weight);
           if (x.slope(0) != nullptr) x.slope(0)[i] = (1 - 2 * t[i]) * weight * StepAt(error, kink);
         });
-    return value.Total();
+    return Linear(x, value.Total());
   }
 };
 

@@ -50,6 +50,7 @@ struct LovaszSoftmax {
                     .gradient = {-.5, 0, -.5, 0},
                     .form = {InputKind::kProbabilities},
                     .shape = {1, 2, 2}}},
+      .curvature = true,
   };
 
   static size_t Scratch(const Dims& dims, size_t width) { return dims['C'] == 0 ? 0 : 2 * (width / dims['C']); }
@@ -84,7 +85,7 @@ struct LovaszSoftmax {
     if (slope != nullptr) {
       for (size_t i = 0; i < x.width(); ++i) slope[i] /= count;
     }
-    return value.Total() / count;
+    return Linear(x, value.Total() / count);
   }
 };
 

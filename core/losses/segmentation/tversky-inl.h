@@ -4,6 +4,7 @@
 //   Q     = I + alpha FP + beta FN + sd
 //   value = 1 - (I + sn)/Q = (alpha FP + beta FN + sd - sn)/Q
 //   slope = ((1 - value)(alpha (1 - t) - beta t) - value t)/Q
+//   curvature = -2 slope (t + alpha (1 - t) - beta t)/Q
 //
 // Source: Salehi, Erdogmus and Gholipour 2017, Tversky Loss Function for Image Segmentation, MLMI.
 
@@ -61,6 +62,7 @@ struct Tversky {
       .conventions = {{.convention = Convention::kKeras, .whole_batch_item = true},
                       {.convention = Convention::kOptax,
                        .params = {{"smooth_numerator", 1}, {"smooth_denominator", 1}}}},
+      .curvature = true,
   };
   double alpha, beta, smooth_numerator, smooth_denominator;
 
@@ -68,6 +70,7 @@ struct Tversky {
     const TverskyRatio ratio{alpha, beta, smooth_numerator, smooth_denominator};
     const Overlap overlap = ratio(x.in(0), x.in(1), x.width());
     if (x.slope(0) != nullptr) ratio.Slopes(x.in(0), x.in(1), x.width(), overlap, 1, x.slope(0));
+    if (x.curvature() != nullptr) ratio.Curvature(x.in(0), x.in(1), x.width(), overlap, 1, 0, x.curvature());
     return overlap.loss;
   }
 };

@@ -59,7 +59,8 @@ struct Ctc {
       .params = {{.name = "blank",
                   .fallback = 0,
                   .domain = {-1, 2147483647},
-                  .summary = "class of the blank; -1 is the last"},
+                  .summary = "class of the blank; -1 is the last",
+                  .index_of = 'C'},
                  Choice("infeasible", {"inf", "zero"}, 0, "value of an item that no path fits"),
                  {.name = "gradient",
                   .summary = "torch: log-probabilities get the gradient of the logits they are the log-softmax of",
@@ -147,7 +148,7 @@ struct Ctc {
     CtcLattice lattice(x.index(1), labels, static_cast<int32_t>(blank_class), frames, masses + classes);
     const auto stop = [&] { return x.cancelled(); };
 
-    bool sound = blank < static_cast<double>(classes);
+    bool sound = true;
     double log_scale = 0;
     for (size_t t = 0; t < frames && sound && !stop(); ++t) {
       const double* const row = x.in(0) + t * classes;

@@ -57,7 +57,8 @@ struct Rnnt {
       .params = {{.name = "blank",
                   .fallback = -1,
                   .domain = {-1, 2147483647},
-                  .summary = "class of the blank; -1 is the last"}},
+                  .summary = "class of the blank; -1 is the last",
+                  .index_of = 'C'}},
       .forms = {{InputKind::kLogits}, {InputKind::kLogProbabilities}},
       .inputs = {{.name = "y_pred",
                   .shape = "... T U+1 C",
@@ -121,7 +122,7 @@ struct Rnnt {
     double* const share = says + nodes;    // g of one frame, turning into that of the next
     double* const masses = share + columns;
 
-    bool sound = blank < static_cast<double>(classes);
+    bool sound = true;
     for (size_t t = 0; t < frames && sound && !x.cancelled(); ++t) {
       for (size_t u = 0; u <= labels && sound; ++u) {
         const double* const row = x.in(0) + node(t, u);

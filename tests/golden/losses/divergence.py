@@ -6,7 +6,7 @@ from mpmath import mp, mpf
 
 from harness import F32, INF, case, loss, seeded
 from inputs import bells, simplex
-from numeric import log, sqrt, times
+from numeric import clip, log, sqrt, times
 
 BOTH = ("y_pred", "y_true")
 
@@ -91,18 +91,18 @@ def ordinary(T, rng):
 # --- Kullback-Leibler -------------------------------------------------------------------------------------------------
 
 
-def masses(c):
+def masses(c, c0=None):
     """Rows of (p, t, whether p and t are inside the clip)."""
-    for ps, ts in rows(c):
+    for (ps, ts), (p0s, t0s) in zip(rows(c), rows(c0 or c)):
         row = []
-        for p, t in zip(ps, ts):
+        for p, t, p0, t0 in zip(ps, ts, p0s, t0s):
             p = mp.exp(p) if c.kind == "LOG_PROBABILITIES" else p
             t = mp.exp(t) if c.log_target == "true" else t
             inside = [True, True]
             if c.clip == "KERAS_CLIP":
                 lo = mpf(c.T.clip_lo)
-                inside = [lo <= p <= 1, lo <= t <= 1]
-                p, t = (min(max(a, lo), mpf(1)) for a in (p, t))
+                inside = [lo <= p0 <= 1, lo <= t0 <= 1]
+                p, t = clip(p, lo, mpf(1), p0), clip(t, lo, mpf(1), t0)
             row.append((p, t, *inside))
         yield row
 
@@ -111,9 +111,9 @@ def log_ratio(x, y):
     return mpf(0) if x == 0 == y else log(x) - log(y)
 
 
-@loss("kl_divergence", params={"log_target": ("false", "true")}, differentiate=BOTH)
-def kl_divergence(c):
-    return [sum(times(t, log(t) - log(p)) for p, t, _, _ in row) for row in masses(c)]
+@loss("kl_divergence", params={"log_target": ("false", "true")}, differentiate=BOTH, hessian=("y_pred",))
+def kl_divergence(c, c0):
+    return [sum(times(t, log(t) - log(p)) for p, t, _, _ in row) for row in masses(c, c0)]
 
 
 @kl_divergence.slope
@@ -128,6 +128,9 @@ def _(c):
         return slope * t if c.log_target == "true" else slope
 
     return {name: [f(*m) for row in masses(c) for m in row] for name, f in zip(BOTH, (of_p, of_t))}
+
+
+kl_divergence.is_linear = lambda c: c.kind == "LOG_PROBABILITIES"
 
 
 @kl_divergence.cases
@@ -151,11 +154,6 @@ def _(T, rng):
             yield case(note, kind="PROBABILITIES", params=on_log, y_pred=[p], y_true=[t])
 
 
-# An edge of the clip belongs to the inside.
-kl_divergence.is_definition = lambda c: c.clip == "KERAS_CLIP" and any(
-    a in (mpf(c.T.clip_lo), 1) for rows in (c.y_pred, c.y_true) for row in rows for a in row
-)
-
 kl_divergence.published(
     "optax, kl_divergence_test",
     ["0.8875"],
@@ -165,7 +163,7 @@ kl_divergence.published(
 )
 
 
-@loss("reverse_kl_divergence", differentiate=BOTH)
+@loss("reverse_kl_divergence", differentiate=BOTH, hessian=("y_pred",))
 def reverse_kl_divergence(c):
     return [sum(times(p, log(p) - log(t)) for p, t in zip(*row)) for row in rows(c)]
 
@@ -184,7 +182,7 @@ def _(T, rng):
     yield from cases(everything(T, rng), kind="PROBABILITIES")
 
 
-@loss("generalized_kl_divergence", params={"log_target": ("false", "true")}, differentiate=BOTH)
+@loss("generalized_kl_divergence", params={"log_target": ("false", "true")}, differentiate=BOTH, hessian=("y_pred",))
 def generalized_kl_divergence(c):
     return [sum(times(t, log(t) - log(p)) - t + p for p, t, _, _ in row) for row in masses(c)]
 
@@ -211,7 +209,12 @@ def _(T, rng):
 # --- Jensen-Shannon, entropies ----------------------------------------------------------------------------------------
 
 
-@loss("js_divergence", params={"beta": 0.5, "base": math.e, "sqrt": ("false", "true")}, differentiate=BOTH)
+@loss(
+    "js_divergence",
+    params={"beta": 0.5, "base": math.e, "sqrt": ("false", "true")},
+    differentiate=BOTH,
+    hessian=("y_pred",),
+)
 def js_divergence(c):
     values = []
     for ps, ts in rows(c):
@@ -258,7 +261,7 @@ js_divergence.published(
 )
 
 
-@loss("entropy")
+@loss("entropy", hessian=True)
 def entropy(c):
     values = []
     for x in c.y_pred:
@@ -299,7 +302,7 @@ def _(T, rng):
             yield case("random", kind="LOGITS", y_pred=[bells(rng, k, scale)])
 
 
-@loss("cross_entropy", differentiate=BOTH)
+@loss("cross_entropy", differentiate=BOTH, hessian=("y_pred",))
 def cross_entropy(c):
     return [-sum(times(t, p if c.kind == "LOG_PROBABILITIES" else log(p)) for p, t in zip(*row)) for row in rows(c)]
 
@@ -309,6 +312,9 @@ def _(c):
     if c.kind == "LOG_PROBABILITIES":
         return each(c, lambda p, t: -t, lambda p, t: -p)
     return each(c, lambda p, t: mpf(0) if t == 0 else -t / p if p else -mp.inf, lambda p, t: -log(p))
+
+
+cross_entropy.is_linear = lambda c: c.kind == "LOG_PROBABILITIES"
 
 
 @cross_entropy.cases

@@ -5,12 +5,15 @@ from mpmath import mp, mpf
 from divergence import BOTH, cases, everything, log_ratio, rows, with_zeros
 from harness import case, loss
 from inputs import bells
-from numeric import log, sign, sqrt, times
+from numeric import OutOfDomain, absolute, log, sign, sqrt, times
 
 
-@loss("total_variation")
+@loss("total_variation", hessian=True)
 def total_variation(c):
     return [sum(abs(p - t) for p, t in zip(*row)) / 2 for row in rows(c)]
+
+
+total_variation.is_linear = lambda c: True
 
 
 @total_variation.cases
@@ -19,7 +22,7 @@ def _(T, rng):
     yield case("any numbers", y_pred=[[-3.0, 1e30, 0.0]], y_true=[[2.0, -1e30, 0.0]])
 
 
-@loss("hellinger")
+@loss("hellinger", hessian=True)
 def hellinger(c):
     return [sqrt(sum((sqrt(p) - sqrt(t)) ** 2 for p, t in zip(*row)) / 2) for row in rows(c)]
 
@@ -47,7 +50,7 @@ def _(T, rng):
 hellinger.is_definition = lambda c: any(value == 0 for value in hellinger.value(c))
 
 
-@loss("renyi", params={"alpha": 0.5})
+@loss("renyi", params={"alpha": 0.5}, hessian=True)
 def renyi(c):
     if c.alpha == 1:
         return [sum(times(t, log_ratio(t, p)) for p, t in zip(*row)) for row in rows(c)]
@@ -58,6 +61,8 @@ def overlap(c, ps, ts):
     def term(p, t):
         if t == 0:
             return mpf(0)
+        if p < 0:
+            raise OutOfDomain
         if p == 0:
             return mpf(0) if c.alpha < 1 else mp.inf
         return t**c.alpha * p ** (1 - c.alpha)
@@ -95,9 +100,10 @@ def carried(ps, ts):
     return out
 
 
-@loss("wasserstein_1")
-def wasserstein_1(c):
-    return [sum(map(abs, carried(*row))) for row in rows(c)]
+@loss("wasserstein_1", hessian=True)
+def wasserstein_1(c, c0):
+    pairs = zip(rows(c), rows(c0))
+    return [sum(map(absolute, carried(*row), carried(*row0))) for row, row0 in pairs]
 
 
 @wasserstein_1.slope
@@ -109,8 +115,7 @@ def _(c):
     return {"y_pred": slopes}
 
 
-# Several terms may have their kink at once.
-wasserstein_1.is_definition = lambda c: True
+wasserstein_1.is_linear = lambda c: True
 
 
 @wasserstein_1.cases
@@ -141,17 +146,18 @@ def cosines(c, c0):
     "cosine_similarity",
     params={"sign": ("negative", "one_minus", "positive"), "epsilon": 1e-7},
     differentiate=BOTH,
+    hessian=("y_pred",),
 )
 def cosine_similarity(c, c0):
     return [1 - a if c.sign == "one_minus" else a if c.sign == "positive" else -a for a in cosines(c, c0)]
 
 
-@loss("cosine_distance", params={"epsilon": 1e-7}, differentiate=BOTH)
+@loss("cosine_distance", params={"epsilon": 1e-7}, differentiate=BOTH, hessian=("y_pred",))
 def cosine_distance(c, c0):
     return [1 - a for a in cosines(c, c0)]
 
 
-@loss("cosine_proximity", params={"epsilon": 1e-7}, differentiate=BOTH)
+@loss("cosine_proximity", params={"epsilon": 1e-7}, differentiate=BOTH, hessian=("y_pred",))
 def cosine_proximity(c, c0):
     return [-a / len(p) for a, p in zip(cosines(c, c0), c.y_pred)]
 

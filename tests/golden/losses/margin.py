@@ -2,10 +2,12 @@
 
 from mpmath import mp, mpf
 
-from harness import case, loss
-from inputs import bell, elementwise, log_uniform, symmetric
+from harness import KINK_POLICY, case, loss
+from inputs import bell, elementwise, log_uniform, symmetric, under_each_kink_policy
+from numeric import relu
 
 LABELS = {"label_encoding": ("signed", "binary", "auto")}
+KINKED_LABELS = {**LABELS, **KINK_POLICY}
 
 
 def signed(c):
@@ -24,6 +26,10 @@ def scores(T, edge=1.0):
     return [0.0, -0.0] + symmetric([T.round(a) for a in sizes if a > 1e-240])
 
 
+def kinks(pairs):
+    return under_each_kink_policy(elementwise([("at the kink and beside it", pairs)]))
+
+
 def signed_cases(T, rng):
     yield from elementwise([("scores of every size", [(x, t) for x in scores(T) for t in (1.0, -1.0)])])
     pairs = [(T.round(2 * bell(rng)), rng.choice((-1.0, 1.0))) for _ in range(16)]
@@ -39,12 +45,20 @@ def encoded_cases(T, rng):
     yield case("all labels are 1", params={"label_encoding": "auto"}, y_pred=x, y_true=[1] * 5)
 
 
-@loss("hinge", params=LABELS, hessian=True)
-def hinge(c):
-    return [max(1 - t * p, mpf(0)) for p, t in zip(c.y_pred, signed(c))]
+@loss("hinge", params=KINKED_LABELS, hessian=True)
+def hinge(c, c0):
+    return [relu(1 - t * p, 1 - t * p0, c.kink) for p, t, p0 in zip(c.y_pred, signed(c), c0.y_pred)]
 
 
-hinge.cases(encoded_cases)
+hinge.is_linear = lambda c: True
+
+
+@hinge.cases
+def _(T, rng):
+    yield from encoded_cases(T, rng)
+    yield from kinks([(1.0, 1.0), (-1.0, -1.0), (1.0, -1.0), (T.down(1.0), 1.0)])
+
+
 KERAS = "Keras documentation"
 hinge.published(KERAS, "1.3", params={"label_encoding": "binary"}, y_pred=[0.6, 0.4, 0.4, 0.6], y_true=[0, 1, 0, 0])
 
@@ -59,12 +73,20 @@ figure = [0.6, 0.4, 0.4, 0.6]
 squared_hinge.published(KERAS, "1.86", params={"label_encoding": "binary"}, y_pred=figure, y_true=[0, 1, 0, 0])
 
 
-@loss("perceptron", params=LABELS, hessian=True)
-def perceptron(c):
-    return [max(-t * p, mpf(0)) for p, t in zip(c.y_pred, signed(c))]
+@loss("perceptron", params=KINKED_LABELS, hessian=True)
+def perceptron(c, c0):
+    return [relu(-t * p, -t * p0, c.kink) for p, t, p0 in zip(c.y_pred, signed(c), c0.y_pred)]
 
 
-perceptron.cases(encoded_cases)
+perceptron.is_linear = lambda c: True
+
+
+@perceptron.cases
+def _(T, rng):
+    yield from encoded_cases(T, rng)
+    yield from kinks([(0.0, 1.0), (0.0, -1.0), (0.5, -1.0)])
+
+
 
 
 @loss("soft_margin", params=LABELS, hessian=True)
@@ -80,22 +102,36 @@ def _(c):
 soft_margin.cases(encoded_cases)
 
 
-@loss("hinge_embedding", params={"margin": 1}, hessian=True)
-def hinge_embedding(c):
-    return [p if t == 1 else max(c.margin - p, mpf(0)) for p, t in zip(c.y_pred, c.y_true)]
+@loss("hinge_embedding", params={"margin": 1, **KINK_POLICY}, hessian=True)
+def hinge_embedding(c, c0):
+    rows = zip(c.y_pred, c.y_true, c0.y_pred)
+    return [p if t == 1 else relu(c.margin - p, c.margin - p0, c.kink) for p, t, p0 in rows]
+
+
+hinge_embedding.is_linear = lambda c: True
 
 
 @hinge_embedding.cases
 def _(T, rng):
     yield from signed_cases(T, rng)
+    yield from kinks([(1.0, -1.0), (1.0, 1.0), (T.up(1.0), -1.0)])
     for margin in (0, 0.25, 10):
         pairs = [(x, t) for x in (0.0, 0.25, T.down(0.25), T.up(10.0), 10.0, -3.0) for t in (1.0, -1.0)]
         yield from elementwise([(f"margin {margin}", pairs)], params={"margin": margin})
 
 
-@loss("margin_ranking", params={"margin": 0}, differentiate=("y_pred", "other"), hessian=("y_pred",))
-def margin_ranking(c):
-    return [max(c.margin - t * (p - o), mpf(0)) for p, o, t in zip(c.y_pred, c.other, c.y_true)]
+@loss(
+    "margin_ranking",
+    params={"margin": 0, **KINK_POLICY},
+    differentiate=("y_pred", "other"),
+    hessian=("y_pred",),
+)
+def margin_ranking(c, c0):
+    rows = zip(c.y_pred, c.other, c.y_true, c0.y_pred, c0.other)
+    return [relu(c.margin - t * (p - o), c.margin - t * (p0 - o0), c.kink) for p, o, t, p0, o0 in rows]
+
+
+margin_ranking.is_linear = lambda c: True
 
 
 @margin_ranking.cases
@@ -109,6 +145,7 @@ def _(T, rng):
     for t in (1, -1):
         for o in (0.0, 0.1, -3.0, 1e30):
             yield one("a tie", o, o, t)
+            yield from under_each_kink_policy([one("a tie", o, o, t)])
             yield one("beside a tie", T.up(r(o)), o, t)
             yield one("beside a tie", T.down(r(o)), o, t)
         for margin in (0.5, 1, -0.25):

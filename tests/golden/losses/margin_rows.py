@@ -2,8 +2,18 @@
 
 from mpmath import mp, mpf
 
-from harness import case, loss, seeded
-from inputs import bell, bells, logit_rows, normalised, one_hot, rowwise, soft_targets, sparse_cases
+from harness import KINK_POLICY, case, loss, seeded
+from inputs import (
+    bell,
+    bells,
+    logit_rows,
+    normalised,
+    one_hot,
+    rowwise,
+    soft_targets,
+    sparse_cases,
+    under_each_kink_policy,
+)
 from numeric import max_of, relu, times
 
 
@@ -44,32 +54,41 @@ def best(s, y, s0, margin):
     return max_of([a + margin * (j != y) for j, a in enumerate(s)], [a + margin * (j != y) for j, a in enumerate(s0)])
 
 
-@loss("multiclass_hinge", integers=("y_true",))
+@loss("multiclass_hinge", integers=("y_true",), hessian=True)
 def multiclass_hinge(c, c0):
     return [best(s, y, s0, 1) - s[y] for s, y, s0 in rows_of(c, c0)]
 
 
-@loss("multiclass_perceptron", integers=("y_true",))
+@loss("multiclass_perceptron", integers=("y_true",), hessian=True)
 def multiclass_perceptron(c, c0):
     return [best(s, y, s0, 0) - s[y] for s, y, s0 in rows_of(c, c0)]
 
 
 for each in (multiclass_hinge, multiclass_perceptron):
     each.cases(lambda T, rng: rowwise(label_cases(T, rng)))
+    each.is_linear = lambda c: True
 
 
-@loss("multi_margin", params={"p": 1, "margin": 1}, integers=("y_true",))
+@loss("multi_margin", params={"p": 1, "margin": 1, **KINK_POLICY}, integers=("y_true",), hessian=True)
 def multi_margin(c, c0):
+    kink = c.kink if c.p == 1 else 0  # a higher power has none
+
     def value(s, y, s0):
         others = [j for j in range(len(s)) if j != y]
-        return sum(relu(c.margin - s[y] + s[j], c.margin - s0[y] + s0[j]) ** c.p for j in others) / len(s)
+        return sum(relu(c.margin - s[y] + s[j], c.margin - s0[y] + s0[j], kink) ** c.p for j in others) / len(s)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+multi_margin.is_linear = lambda c: c.p == 1
 
 
 @multi_margin.cases
 def _(T, rng):
     yield from rowwise(label_cases(T, rng))
+    at_margin = [case("at the margin", y_pred=[[1.0, 0.0, 0.0, 0.5]], y_true=[0])]
+    at_margin += [case("at the margin", params={"p": 2}, y_pred=[[1.0, 0.0, 0.5]], y_true=[0])]
+    yield from under_each_kink_policy(at_margin)
     for params in ({"p": 2}, {"p": 1.5}, {"margin": 0}, {"margin": 0.25}, {"p": 2, "margin": 3}, {"p": 1, "margin": 1}):
         for k in (1, 2, 4, 9):
             row = [T.round(a) for a in bells(rng, k)]
@@ -81,14 +100,17 @@ PYTORCH = "PyTorch documentation"
 multi_margin.published(PYTORCH, "0.325", y_pred=[[0.1, 0.2, 0.4, 0.8]], y_true=[3])
 
 
-@loss("multilabel_margin", integers=("y_true",))
+@loss("multilabel_margin", params=KINK_POLICY, integers=("y_true",), hessian=True)
 def multilabel_margin(c, c0):
     def value(s, labels, s0):
         labels = labels[: labels.index(-1)] if -1 in labels else labels
         others = [i for i in range(len(s)) if i not in labels]
-        return sum((relu(1 - s[j] + s[i], 1 - s0[j] + s0[i]) for j in labels for i in others), mpf(0)) / len(s)
+        return sum((relu(1 - s[j] + s[i], 1 - s0[j] + s0[i], c.kink) for j in labels for i in others), mpf(0)) / len(s)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+multilabel_margin.is_linear = lambda c: True
 
 
 @multilabel_margin.cases
@@ -105,20 +127,24 @@ def _(T, rng):
         yield case("all are labels", y_pred=[row], y_true=[list(range(k))])
         yield case("no labels", y_pred=[row], y_true=[padded([], k, rest=0)])
         yield case("a label twice", y_pred=[row], y_true=[padded([1, 1], k)])
-    yield case("at the margin", y_pred=[[2.0, 1.0, 1.0, 2.0, 0.0]], y_true=[[0, 3, -1, -1, -1]])
+    at_margin = case("at the margin", y_pred=[[2.0, 1.0, 1.0, 2.0, 0.0]], y_true=[[0, 3, -1, -1, -1]])
+    yield from [at_margin, *under_each_kink_policy([at_margin])]
 
 
 multilabel_margin.published(PYTORCH, "0.85", y_pred=[[0.1, 0.2, 0.4, 0.8]], y_true=[[3, 0, -1, 1]])
 
 
-@loss("categorical_hinge")
+@loss("categorical_hinge", params=KINK_POLICY, hessian=True)
 def categorical_hinge(c, c0):
     def value(p, t, p0):
         rival, rival0 = ([(1 - tc) * pc for pc, tc in zip(row, t)] for row in (p, p0))
         own, own0 = (sum(tc * pc for pc, tc in zip(row, t)) for row in (p, p0))
-        return relu(max_of(rival, rival0) - own + 1, max(rival0) - own0 + 1)
+        return relu(max_of(rival, rival0) - own + 1, max(rival0) - own0 + 1, c.kink)
 
     return [value(*row) for row in rows_of(c, c0)]
+
+
+categorical_hinge.is_linear = lambda c: True
 
 
 @categorical_hinge.cases
@@ -127,6 +153,9 @@ def _(T, rng):
         yield case(note, y_pred=[row], y_true=[one_hot(len(row), label)])
     rows = list(finite(logit_rows(T, seeded("soft margin rows", T.name))))
     yield from rowwise((note, row, t) for note, row, t in soft_targets(T, rng, rows) if "1e-06" not in note)
+    rows = ([1.0, 0.0, 0.0], [2.0, 1.0, -1.0])
+    kinks = [case("where the value turns 0", y_pred=[row], y_true=[[1.0, 0.0, 0.0]]) for row in rows]
+    yield from under_each_kink_policy(kinks)
     yield case("labels -1 and 1", y_pred=[[T.round(a) for a in bells(rng, 4)]], y_true=[[-1, 1, -1, -1]])
 
 
@@ -134,7 +163,7 @@ KERAS = "Keras documentation"
 categorical_hinge.published(KERAS, ["1.2", "1.6"], y_pred=[[0.6, 0.4], [0.4, 0.6]], y_true=[[0, 1], [0, 0]])
 
 
-@loss("multilabel_soft_margin")
+@loss("multilabel_soft_margin", hessian=True)
 def multilabel_soft_margin(c):
     weight = getattr(c, "class_weight", None)
 
@@ -178,7 +207,7 @@ def gini_conjugate(s):
     return sum(times(a, b) for a, b in zip(p, s)) + (1 - sum(a * a for a in p)) / 2
 
 
-@loss("multiclass_sparsemax", integers=("y_true",))
+@loss("multiclass_sparsemax", integers=("y_true",), hessian=True)
 def multiclass_sparsemax(c):
     return [gini_conjugate(s) - s[y] for s, y in zip(c.y_pred, c.y_true)]
 
@@ -204,7 +233,7 @@ multiclass_sparsemax.cases(
 )
 
 
-@loss("fenchel_young", params={"regularizer": ("entropy", "gini")})
+@loss("fenchel_young", params={"regularizer": ("entropy", "gini")}, hessian=True)
 def fenchel_young(c):
     def conjugate(s):
         return mp.log(sum(map(mp.exp, s))) if c.regularizer == "entropy" else gini_conjugate(s)

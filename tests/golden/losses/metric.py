@@ -3,8 +3,8 @@
 from mpmath import mp, mpf
 
 from divergence_distances import floored_cosine
-from harness import INF, case, loss
-from inputs import bells
+from harness import INF, KINK_POLICY, case, loss
+from inputs import bells, under_each_kink_policy
 from numeric import absolute, max_of, relu, sign, sqrt
 
 TRIPLET = ("anchor", "positive", "negative")
@@ -39,8 +39,10 @@ def distance(c, a, b, a0, b0):
         "epsilon": 1e-6,
         "swap": ("false", "true"),
         "distance": ("lp", "squared", "cosine"),
+        **KINK_POLICY,
     },
     differentiate=TRIPLET,
+    hessian=("anchor",),
 )
 def triplet_margin(c, c0):
     values = []
@@ -51,7 +53,7 @@ def triplet_margin(c, c0):
             frozen = [distance(c, a0, n0, a0, n0)] + ([distance(c, p0, n0, p0, n0)] if c.swap == "true" else [])
             return distance(c, a, p, a0, p0) + max_of([-x for x in others], [-x for x in frozen]) + c.margin
 
-        values.append(relu(z(a, p, n, a0, p0, n0), z(a0, p0, n0, a0, p0, n0)))
+        values.append(relu(z(a, p, n, a0, p0, n0), z(a0, p0, n0, a0, p0, n0), c.kink))
     return values
 
 
@@ -66,7 +68,9 @@ def _(T, rng):
 
     yield triplet([0.0, 0.0], [3.0, 4.0], [0.0, 1.0], epsilon=0)
     yield triplet([0.0, 0.0], [3.0, 4.0], [0.0, 4.0], epsilon=0, distance="squared")
-    yield triplet([0.0, 0.0], [3.0, 4.0], [0.0, 6.0], "at the kink", epsilon=0)
+    kinks = [triplet([0.0, 0.0], [3.0, 4.0], [0.0, 6.0], "at the kink", epsilon=0)]
+    kinks += [triplet([0.0, 0.0], [2.0, 0.0], [1.0, 2.0], "at the kink", epsilon=0, distance="squared")]
+    yield from [*kinks, *under_each_kink_policy(kinks)]
     yield triplet([0.0, 0.0], [0.0, 1.0], [5.0, 0.0], "far enough")
     same = [0.5, -1.0, 2.0]
     yield triplet(same, same, same, "identical")
@@ -93,7 +97,7 @@ def _(T, rng):
         yield triplet(*some(4), "random", margin=margin)
 
 
-@loss("cosine_embedding", params={"margin": 0, "epsilon": 1e-12}, differentiate=PAIR)
+@loss("cosine_embedding", params={"margin": 0, "epsilon": 1e-12, **KINK_POLICY}, differentiate=PAIR, hessian=("y_pred",))
 def cosine_embedding(c, c0):
     def cosine(a, b):
         product = (sum(x * x for x in a) + c.epsilon) * (sum(x * x for x in b) + c.epsilon)
@@ -101,7 +105,7 @@ def cosine_embedding(c, c0):
 
     rows = zip(c.y_pred, c.other, c.y_true, c0.y_pred, c0.other)
     return [
-        1 - cosine(a, b) if t == 1 else relu(cosine(a, b) - c.margin, cosine(a0, b0) - c.margin)
+        1 - cosine(a, b) if t == 1 else relu(cosine(a, b) - c.margin, cosine(a0, b0) - c.margin, c.kink)
         for a, b, t, a0, b0 in rows
     ]
 
@@ -115,6 +119,7 @@ def _(T, rng):
     yield from pair([3.0, 4.0], [1.0, 0.0])
     yield from pair([3.0, 4.0], [1.0, 0.0], margin=0.1)
     yield from pair([1.0, 0.0], [0.0, 2.0], "at right angles")
+    yield from under_each_kink_policy(pair([1.0, 0.0], [0.0, 2.0], "at right angles"))
     yield from pair([1.0, 1.0], [1.0, 1.0], "the same")
     yield from pair([1.0, 2.0], [-1.0, -2.0], "opposite")
     yield from pair([1.0, 1.0 + 2.0**-12], [1.0, 1.0], "nearly the same")
@@ -129,14 +134,14 @@ def _(T, rng):
     yield from pair(bells(rng, 3), bells(rng, 3), "random", epsilon=0.5)
 
 
-@loss("contrastive", params={"margin": 1, "squared": ("true", "false")}, differentiate=PAIR)
+@loss("contrastive", params={"margin": 1, "squared": ("true", "false"), **KINK_POLICY}, differentiate=PAIR, hessian=("y_pred",))
 def contrastive(c, c0):
     values = []
     for a, b, t, a0, b0 in zip(c.y_pred, c.other, c.y_true, c0.y_pred, c0.other):
         x, x0 = [p - q for p, q in zip(a, b)], [p - q for p, q in zip(a0, b0)]
         d, d0 = norm(x, x0, 2), norm(x0, x0, 2)
-        gap = relu(c.margin - d, c.margin - d0)
-        values.append(t * d**2 + (1 - t) * gap**2 if c.squared == "true" else t * d + (1 - t) * gap)
+        gap = relu(c.margin - d, c.margin - d0, 0 if c.squared == "true" else c.kink)
+        values.append(t * sum(a * a for a in x) + (1 - t) * gap**2 if c.squared == "true" else t * d + (1 - t) * gap)
     return values
 
 
@@ -148,7 +153,8 @@ def _(T, rng):
                 yield case(note, params={"squared": squared, **params}, y_pred=[a], other=[b], y_true=[t])
 
     yield from pair([3.0, 4.0], [0.0, 0.0], margin=10)
-    yield from pair([3.0, 4.0], [0.0, 0.0], "at the margin", margin=5)
+    at_margin = list(pair([3.0, 4.0], [0.0, 0.0], "at the margin", ts=(1.0, 0.0, 0.25), margin=5))
+    yield from [*at_margin, *under_each_kink_policy(at_margin)]
     yield from pair([0.3, 0.4], [0.0, 0.0])
     yield from pair([0.3, 0.4], [0.0, 0.0], "in between", ts=(0.25, 0.75))
     yield from pair([1.0, 2.0], [1.0, 2.0], "identical")

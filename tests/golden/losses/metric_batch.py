@@ -2,9 +2,9 @@
 
 from mpmath import mp, mpf
 
-from harness import case, loss
-from inputs import bells, unit_vector
-from numeric import log, sign, sqrt
+from harness import KINK_POLICY, case, loss
+from inputs import bells, under_each_kink_policy, unit_vector
+from numeric import log, relu, sign, sqrt
 
 BOTH = ("y_pred", "other")
 
@@ -165,7 +165,7 @@ def _(T, rng):
 
 @loss(
     "circle",
-    params={"gamma": 80, "margin": 0.4, "detach": ("false", "true"), "remove_diagonal": ("true", "false")},
+    params={"gamma": 80, "margin": 0.4, "detach": ("false", "true"), "remove_diagonal": ("true", "false"), **KINK_POLICY},
     integers=("y_true",),
 )
 def circle(c, c0):
@@ -174,14 +174,13 @@ def circle(c, c0):
         positive, negative = [], []
         for j in range(n):
             gap, gap0 = (1 - dot(a[i], a[j]) for a in (c.y_pred, c0.y_pred))
-            # Inside a max with 0, and nothing at the kink.
-            d, d0 = (gap if gap0 > 0 else mpf(0)), max(gap0, mpf(0))
+            d, d0 = relu(gap, gap0, c.kink), max(gap0, mpf(0))
             w = d0 if c.detach == "true" else d
             if c.y_true[i] != c.y_true[j]:
-                weight = 1 + c.margin - w if 1 + c.margin - d0 > 0 else mpf(0)
+                weight = relu(1 + c.margin - w, 1 + c.margin - d0, c.kink)
                 negative.append(c.gamma * weight * (1 - c.margin - d))
             elif i != j or c.remove_diagonal == "false":
-                weight = c.margin + w if c.margin + d0 > 0 else mpf(0)
+                weight = relu(c.margin + w, c.margin + d0, c.kink)
                 positive.append(c.gamma * weight * (d - c.margin))
         if positive and negative:
             values.append(softplus(log(sum(map(mp.exp, positive))) + log(sum(map(mp.exp, negative)))))
@@ -203,6 +202,9 @@ def _(T, rng):
     groups = [(note, [unit_vector(rng, len(x)) for x in xs], y) for note, xs, y in groups]
     for k, params in enumerate(variants):
         yield from labelled(groups[k % 2 :: 2], params=params)
+    kinks = [("at the kinks", [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.25, 0.5]], [1, 1, 2, 1])]
+    for params in ({"gamma": 2}, {"gamma": 2, "margin": -1}, {"gamma": 2, "remove_diagonal": "false"}):
+        yield from under_each_kink_policy(labelled(kinks, params=params))
 
 
 KERAS = "Keras, losses_test.py"

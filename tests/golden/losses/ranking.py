@@ -5,7 +5,7 @@ from mpmath import mp, mpf
 from harness import case, loss, seeded
 from inputs import bell, bells
 
-INTEGERS = {"integers": ("where",)}
+OPTIONS = {"integers": ("where",), "hessian": True}
 
 
 def lists(c):
@@ -55,7 +55,7 @@ def ranking_cases(T, rng, widest=12, **options):
         yield one("random, some left out", bells(rng, k), grades(k), where)
 
 
-@loss("ranking_softmax", **INTEGERS)
+@loss("ranking_softmax", **OPTIONS)
 def ranking_softmax(c):
     def value(s, y):
         return sum((b * (mp.log(sum(map(mp.exp, s))) - a) for a, b in zip(s, y)), mpf(0))
@@ -74,7 +74,7 @@ OPTAX = "tests of optax"
 ranking_softmax.published(OPTAX, "3.880", kind="LOGITS", y_pred=[[0, 3, 1, 2]], y_true=[[0, 0, 1, 1]])
 
 
-@loss("list_mle", **INTEGERS)
+@loss("list_mle", **OPTIONS)
 def list_mle(c):
     def value(s, y):
         order = sorted(range(len(s)), key=lambda k: (-y[k], k))
@@ -87,7 +87,7 @@ def list_mle(c):
 list_mle.cases(lambda T, rng: ranking_cases(T, rng))
 
 
-@loss("pairwise_logistic", **INTEGERS)
+@loss("pairwise_logistic", **OPTIONS)
 def pairwise_logistic(c):
     def value(s, y):
         pairs = [(i, j) for i in range(len(s)) for j in range(len(s)) if y[i] > y[j]]
@@ -99,7 +99,7 @@ def pairwise_logistic(c):
 pairwise_logistic.cases(lambda T, rng: ranking_cases(T, rng, widest=10))
 
 
-@loss("ranknet", params={"sigma": 1}, **INTEGERS)
+@loss("ranknet", params={"sigma": 1}, **OPTIONS)
 def ranknet(c):
     def value(s, y):
         total = mpf(0)

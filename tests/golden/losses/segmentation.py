@@ -2,8 +2,8 @@
 
 from mpmath import mpf
 
-from harness import case, loss, seeded
-from inputs import bells, one_hot, simplex
+from harness import KINK_POLICY, case, loss, seeded
+from inputs import bells, one_hot, simplex, under_each_kink_policy
 from numeric import absolute, relu
 
 
@@ -50,7 +50,7 @@ def no_size(params, p, t):
     return params.get("smooth_denominator") == 0 and (not any(p) and not any(t))
 
 
-@loss("dice", params={"smooth_numerator": 0, "smooth_denominator": 1e-7, "square": ("false", "true")})
+@loss("dice", params={"smooth_numerator": 0, "smooth_denominator": 1e-7, "square": ("false", "true")}, hessian=True)
 def dice(c):
     def value(p, t):
         common, predicted, true = sums(p, t)
@@ -101,7 +101,7 @@ def tversky_index(c, p, t):
 TVERSKY = {"alpha": 0.5, "beta": 0.5, "smooth_numerator": 0, "smooth_denominator": 1e-7}
 
 
-@loss("tversky", params=TVERSKY)
+@loss("tversky", params=TVERSKY, hessian=True)
 def tversky(c):
     return [1 - tversky_index(c, p, t) for p, t in zip(c.y_pred, c.y_true)]
 
@@ -110,7 +110,7 @@ WEIGHTED = [{"alpha": 0.3, "beta": 0.7}, {"alpha": 1, "beta": 0.25, **SMOOTHED}]
 tversky.cases(lambda T, rng: region_cases(T, "tversky", [{}, *WEIGHTED]))
 
 
-@loss("focal_tversky", params={"gamma": 0.75, **TVERSKY})
+@loss("focal_tversky", params={"gamma": 0.75, **TVERSKY}, hessian=True)
 def focal_tversky(c):
     def power(v):
         return v**c.gamma if v > 0 else mpf(0)
@@ -134,7 +134,7 @@ def _(T, rng):
 focal_tversky.is_definition = lambda c: tversky_index(c, c.y_pred[0], c.y_true[0]) >= 1
 
 
-@loss("jaccard", params={"smooth_numerator": 0, "smooth_denominator": 1e-7})
+@loss("jaccard", params={"smooth_numerator": 0, "smooth_denominator": 1e-7}, hessian=True)
 def jaccard(c):
     def value(p, t):
         common, predicted, true = sums(p, t)
@@ -146,7 +146,7 @@ def jaccard(c):
 jaccard.cases(lambda T, rng: region_cases(T, "jaccard", [{}, SMOOTHED, {"smooth_denominator": 0}], no_size))
 
 
-@loss("generalized_dice", params={"epsilon": 1e-7, "smooth": 1, "pooled": ("false", "true")})
+@loss("generalized_dice", params={"epsilon": 1e-7, "smooth": 1, "pooled": ("false", "true")}, hessian=True)
 def generalized_dice(c):
     def value(p, t):
         classes = range(len(p[0]))
@@ -203,13 +203,16 @@ def lovasz(errors, errors0, target):
     return value
 
 
-@loss("lovasz_hinge")
+@loss("lovasz_hinge", params=KINK_POLICY, hessian=True)
 def lovasz_hinge(c, c0):
     def value(x, t, x0):
         errors, errors0 = ([1 - (2 * b - 1) * a for a, b in zip(row, t)] for row in (x, x0))
-        return lovasz([relu(e, e0) for e, e0 in zip(errors, errors0)], errors0, t)
+        return lovasz([relu(e, e0, c.kink) for e, e0 in zip(errors, errors0)], errors0, t)
 
     return [value(*row) for row in zip(c.y_pred, c.y_true, c0.y_pred)]
+
+
+lovasz_hinge.is_linear = lambda c: True
 
 
 @lovasz_hinge.cases
@@ -220,7 +223,8 @@ def _(T, rng):
     yield one("by hand", [-1, 0.5, 0.5], [1, 0, 1])
     yield one("all right", [3, -2, 4], [1, 0, 1])
     yield one("all wrong", [-3, 2, -4], [1, 0, 1])
-    yield one("at the hinge", [1, -1, 0.5, T.up(1.0)], [1, 0, 1, 1])
+    at_hinge = one("at the hinge", [1, -1, 0.5, T.up(1.0)], [1, 0, 1, 1])
+    yield from [at_hinge, *under_each_kink_policy([at_hinge])]
     yield one("errors that tie", [0.5, -0.5, 0.5, 0, 0], [1, 0, 1, 0, 1])
     yield one("all scores 0", [0, 0, 0, 0], [1, 0, 0, 1])
     yield one("an empty mask", [0.5, -2, 1.5], [0, 0, 0])
@@ -237,7 +241,7 @@ def _(T, rng):
                 yield one(f"random, scale {scale:g}", x, t)
 
 
-@loss("lovasz_softmax", integers=("y_true",))
+@loss("lovasz_softmax", integers=("y_true",), hessian=True)
 def lovasz_softmax(c, c0):
     def value(p, labels, p0):
         total, present = mpf(0), sorted(set(labels))
@@ -249,6 +253,9 @@ def lovasz_softmax(c, c0):
         return total / len(present)
 
     return [value(*item) for item in zip(c.y_pred, c.y_true, c0.y_pred)]
+
+
+lovasz_softmax.is_linear = lambda c: True
 
 
 @lovasz_softmax.cases

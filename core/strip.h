@@ -1,19 +1,15 @@
-// One block of a problem: its bytes to numbers, through the kernel, to weighted sums and the bytes of the outputs.
+// One strip of a problem: its bytes to numbers, through the kernel, to weighted sums and the bytes of the outputs.
 #pragma once
 
 #include <array>
 #include <cstddef>
 
+#include "core/load.h"
 #include "core/problem.h"
 #include "core/reduce.h"
 #include "core/workspace.h"
 
 namespace lossd {
-
-// Items [begin, begin + count).
-struct Run {
-  size_t begin, count;
-};
 
 // Memory that the caller provides, each aligned to the element size at least. Null where the size in Problem is 0.
 struct Outputs {
@@ -25,9 +21,9 @@ struct Outputs {
 
 // The weights of a run alone: what a divisor may need before any value is known.
 // REQUIRES: problem.weighted().
-Partial WeighBlock(const Problem& problem, Run run, Workspace& workspace);
+Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace);
 
 // Values, and where `outputs` has room for them slopes times `factor` times weight.
-Partial EvaluateBlock(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace);
+Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace);
 
 }  // namespace lossd

@@ -1,0 +1,192 @@
+#include "core/strip.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/convert_block.h"
+
+namespace lossd {
+namespace {
+
+// What the slopes of a strip are multiplied by on their way out.
+struct Factors {
+  const double* own;    // of each item, or null
+  double common;        // of all
+  const uint8_t* kept;  // of each item, 0: left out, its slopes are 0 whatever they were; null: none is
+};
+
+// Values of the items, folded from those of their elements into workspace.folded.
+template <class T>
+void Fold(const Problem& problem, Run run, const T* value, Workspace& workspace) {
+  const size_t width = problem.width;
+  for (size_t item = 0; item < run.count; ++item) {
+    double sum = 0;
+    for (size_t k = item * width; k < (item + 1) * width; ++k) {
+      sum += workspace.per_element[k] == 0 ? 0 : static_cast<double>(value[k]) * workspace.per_element[k];
+    }
+    workspace.folded[item] = sum;
+  }
+}
+
+template <class V>
+void FinishValues(const Problem& problem, Run run, V* value, const Outputs& outputs, Workspace& workspace,
+                  Partial& partial) {
+  const bool weighted = problem.weighted();
+  const uint8_t* const kept = weighted ? workspace.kept : nullptr;
+  if (kept != nullptr) {  // selected away: a NaN or an infinity there must not reach a sum as 0 * NaN
+    for (size_t i = 0; i < run.count; ++i) value[i] = kept[i] != 0 ? value[i] : V{0};
+  }
+  partial.sum = weighted ? WeightedSum(value, workspace.weights, run.count) : Sum(value, run.count);
+  if (problem.divisor == Divisor::kNonZero) {
+    for (size_t i = 0; i < run.count; ++i) partial.nonzero += value[i] > 0;
+  }
+  if (workspace.extra != nullptr) {
+    double sum = 0;
+    for (size_t i = 0; i < run.count; ++i) sum += kept == nullptr || kept[i] != 0 ? workspace.extra[i] : 0;
+    partial.terms = partial.extra = sum;
+  }
+  if (outputs.extra != nullptr) {
+    std::memcpy(outputs.extra + run.begin * sizeof(double), workspace.extra, run.count * sizeof(double));
+  }
+  if (outputs.per_item == nullptr) return;
+  StoreBlock(value, weighted ? workspace.weights : nullptr, 1, run.count, 1, problem.dtype,
+             outputs.per_item + run.begin * SizeOf(problem.dtype));
+}
+
+// The factors of a fold's elements, which are items from here on: that of the row times the element's own.
+Factors SpreadFactors(const Problem& problem, Run run, const Factors& rows, Workspace& workspace) {
+  for (size_t i = 0; i < run.count; ++i) {
+    const bool kept = rows.kept == nullptr || rows.kept[i] != 0;
+    const double row = !kept ? 0 : rows.own == nullptr ? 1 : rows.own[i];
+    for (size_t k = i * problem.width; k < (i + 1) * problem.width; ++k) {
+      workspace.per_element[k] = row == 0 ? 0 : workspace.per_element[k] * row;
+    }
+  }
+  return {workspace.per_element, rows.common, nullptr};
+}
+
+// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie.
+template <class T>
+void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DType dtype, std::byte* to,
+            StoreMode mode) {
+  if (factors.kept != nullptr) {
+    for (size_t item = 0; item < items; ++item) {
+      if (factors.kept[item] == 0) std::memset(numbers + item * width, 0, width * sizeof(T));
+    }
+  }
+  const bool in_place = reinterpret_cast<std::byte*>(numbers) == to;
+  if (in_place && factors.own == nullptr && factors.common == 1) return;
+  StoreBlock(numbers, factors.own, factors.common, items, width, dtype, to, mode);
+}
+
+// A class that is masked has no slope, whatever the kernel made of its absence.
+void ClearMasked(const Problem& problem, Run run, std::byte* numbers) {
+  if (problem.class_mask.empty()) return;
+  const size_t size = SizeOf(problem.dtype);
+  for (size_t item = 0; item < run.count; ++item) {
+    for (size_t c = 0; c < problem.width; ++c) {
+      if (problem.class_mask[c % problem.num_classes] != 0) continue;
+      std::memset(numbers + (item * problem.width + c) * size, 0, size);
+    }
+  }
+}
+
+KernelCall CallOf(const Problem& problem, const Workspace& workspace) {
+  const bool wide = problem.dtype == DType::kF64;
+  return {.params = problem.params,
+          .kink = problem.kink,
+          .clip_low = wide ? 1e-7 : static_cast<double>(1e-7f),
+          .clip_high = wide ? 1 - 1e-7 : static_cast<double>(1.0f - 1e-7f),
+          .crew = workspace.crew};
+}
+
+template <class T>
+Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, double factor, Kernel<T> kernel,
+                   Workspace& workspace) {
+  Block<T> block{.items = problem.kernel_items(run.count),
+                 .width = problem.elementwise() ? 1 : problem.width,
+                 .dims = &problem.dims,
+                 .value = reinterpret_cast<T*>(workspace.value),
+                 .extra = workspace.extra,
+                 .scratch = workspace.scratch};
+  LoadInputs(problem, run, workspace, block);
+  const int32_t* const labels = problem.y_true < problem.inputs.size() ? block.index[problem.y_true] : nullptr;
+  Partial partial = LoadWeights(problem, run, labels, workspace);
+
+  // Where each slope is written: straight into the output if its bytes are what is wanted there.
+  std::array<std::byte*, kMaxInputs> to{};
+  bool slopes = false;
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (outputs.gradients[i] == nullptr) continue;
+    const BoundInput& input = problem.inputs[i];
+    const size_t first = input.shared ? 0 : problem.kernel_items(run.begin) * input.width;
+    to[i] = outputs.gradients[i] + first * SizeOf(input.view->dtype());
+    block.slope[i] = reinterpret_cast<T*>(workspace.inputs[i].slope == nullptr ? to[i] : workspace.inputs[i].slope);
+    slopes = true;
+  }
+  if (outputs.hessian != nullptr) block.curvature = reinterpret_cast<T*>(workspace.curvature);
+  const bool derivatives = slopes || outputs.hessian != nullptr;
+
+  Factors factors{.own = derivatives ? LoadItemFactors(problem, run, workspace) : nullptr,
+                  .common = factor,
+                  .kept = problem.weighted() ? workspace.kept : nullptr};
+  if (problem.batch() && slopes) {  // its values are coupled: they are weighted before they are differentiated
+    for (size_t i = 0; i < run.count; ++i) {
+      workspace.factors[i] = (factors.own == nullptr ? 1 : factors.own[i]) * factor;
+    }
+    block.upstream = workspace.factors;
+  }
+
+  kernel(CallOf(problem, workspace), block);
+
+  if (problem.element_factors()) {
+    LoadElementFactors(problem, {problem.kernel_items(run.begin), block.items}, workspace);
+    Fold(problem, run, block.value, workspace);
+    FinishValues(problem, run, workspace.folded, outputs, workspace, partial);
+    if (!derivatives) return partial;
+    factors = SpreadFactors(problem, run, factors, workspace);
+    const auto clear = [&](T* numbers) {  // left out with the values: an infinity there must not become 0 * inf
+      if (numbers == nullptr) return;
+      for (size_t k = 0; k < block.items; ++k) {
+        if (factors.own[k] == 0) std::memset(numbers + k, 0, sizeof(T));
+      }
+    };
+    for (T* const slope : block.slope) clear(slope);
+    clear(block.curvature);
+  } else {
+    FinishValues(problem, run, block.value, outputs, workspace, partial);
+  }
+
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (to[i] == nullptr) continue;
+    const BoundInput& input = problem.inputs[i];
+    const StoreMode mode = workspace.inputs[i].streamed ? StoreMode::kStreamed : StoreMode::kCached;
+    if (problem.batch()) {  // its kernel has multiplied already
+      Finish({nullptr, 1, nullptr}, 1, input.width, block.slope[i], input.view->dtype(), to[i], mode);
+    } else {
+      Finish(factors, block.items, input.width, block.slope[i], input.view->dtype(), to[i], mode);
+    }
+  }
+  if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
+  if (outputs.hessian != nullptr) {
+    std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * block.width * SizeOf(problem.dtype);
+    Finish(factors, block.items, block.width, block.curvature, problem.dtype, hessian, StoreMode::kCached);
+    ClearMasked(problem, run, hessian);
+  }
+  return partial;
+}
+
+}  // namespace
+
+Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace) {
+  const int32_t* labels = nullptr;
+  if (problem.label_weights()) labels = LoadIntegers(problem, problem.y_true, run, workspace);
+  return LoadWeights(problem, run, labels, workspace);
+}
+
+Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace) {
+  return problem.arithmetic == DType::kF32 ? EvaluateAs<float>(problem, run, outputs, factor, problem.f32, workspace)
+                                           : EvaluateAs<double>(problem, run, outputs, factor, problem.f64, workspace);
+}
+
+}  // namespace lossd
