@@ -6,6 +6,7 @@
 #include "core/convert_block.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
@@ -158,12 +159,21 @@ HWY_INLINE void PutProduct(const T* numbers, hn::Vec<Doubles> factors, S* to) {
     PutAs<kStream>(product, to);
   }
 }
+template <bool kStream, class S>
+HWY_INLINE void PutProduct(const float* numbers, hn::Vec<Floats> factors, S* to) {
+  PutFloats<kStream>(hn::Mul(hn::LoadU(Floats(), numbers), factors), to);
+}
 
 // Factors of a run of elements: one for all, or one for each.
 struct OneFactor {
   hn::Vec<Doubles> factor;
   HWY_INLINE hn::Vec<Doubles> At(size_t) const { return factor; }
   HWY_INLINE hn::Vec<Doubles> Padded(size_t, size_t) const { return factor; }
+};
+struct FloatFactor {
+  hn::Vec<Floats> factor;
+  HWY_INLINE hn::Vec<Floats> At(size_t) const { return factor; }
+  HWY_INLINE hn::Vec<Floats> Padded(size_t, size_t) const { return factor; }
 };
 struct OwnFactors {
   const double* factors;
@@ -200,17 +210,31 @@ HWY_INLINE void StoreRun(const T* numbers, const F& factors, size_t n, std::byte
   if (i < n) StoreSome<T, S>(numbers, factors, i, n - i, to);
 }
 
+// A product of floats is exact enough for what 16 bits keep of it, unless the factor leaves their range.
+template <class T, class S>
+bool UsesFloats(double factor) {
+  return std::is_same_v<T, float> && sizeof(S) == 2 && std::abs(factor) > 0x1p-100 && std::abs(factor) < 0x1p100;
+}
+
+template <bool kStream, class T, class S>
+HWY_INLINE void StoreTimes(const T* numbers, double factor, size_t n, std::byte* to) {
+  if constexpr (std::is_same_v<T, float> && sizeof(S) == 2) {
+    if (UsesFloats<T, S>(factor)) {
+      return StoreRun<kStream, T, S>(numbers, FloatFactor{hn::Set(Floats(), static_cast<float>(factor))}, n, to);
+    }
+  }
+  StoreRun<kStream, T, S>(numbers, OneFactor{hn::Set(Doubles(), factor)}, n, to);
+}
+
 template <bool kStream, class T, class S>
 void StoreT(const T* numbers, const double* factors, double factor, size_t items, size_t width, std::byte* to) {
-  const Doubles d;
   if (factors == nullptr) {
-    StoreRun<kStream, T, S>(numbers, OneFactor{hn::Set(d, factor)}, items * width, to);
+    StoreTimes<kStream, T, S>(numbers, factor, items * width, to);
   } else if (width == 1) {
-    StoreRun<kStream, T, S>(numbers, OwnFactors{factors, hn::Set(d, factor)}, items, to);
+    StoreRun<kStream, T, S>(numbers, OwnFactors{factors, hn::Set(Doubles(), factor)}, items, to);
   } else {
     for (size_t item = 0; item < items; ++item) {
-      const OneFactor own{hn::Set(d, factors[item] * factor)};
-      StoreRun<kStream, T, S>(numbers + item * width, own, width, to + item * width * sizeof(S));
+      StoreTimes<kStream, T, S>(numbers + item * width, factors[item] * factor, width, to + item * width * sizeof(S));
     }
   }
 }
@@ -244,8 +268,10 @@ void StoreByDType(const T* numbers, const double* factors, double factor, size_t
     if (dtype == DType::kF16) return store(Half{});
   }
   for (size_t k = 0; k < items * width; ++k) {
-    const double product = numbers[k] * (factors == nullptr ? factor : factors[k / width] * factor);
-    const Half half = ToHalf(static_cast<T>(product));
+    const double f = factors == nullptr ? factor : factors[k / width] * factor;
+    const bool of_floats = UsesFloats<T, Half>(f) && (factors == nullptr || width > 1);
+    const T product = of_floats ? numbers[k] * static_cast<T>(f) : static_cast<T>(numbers[k] * f);
+    const Half half = ToHalf(product);
     std::memcpy(to + k * sizeof half, &half, sizeof half);
   }
 }

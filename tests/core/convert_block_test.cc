@@ -136,8 +136,12 @@ void StoresProducts(DType dtype, StoreMode mode) {
         std::vector<std::byte> out(offset + numbers.size() * size + 64, kUntouched);
         StoreBlock(numbers.data(), own, 1.0 / 3, items, width, dtype, out.data() + offset, mode);
         FinishStreams();
+        const bool of_floats = sizeof(T) == 4 && size == 2 && (own == nullptr || width > 1);
         for (size_t k = 0; k < numbers.size(); ++k) {
-          const double product = numbers[k] * (own == nullptr ? 1.0 / 3 : own[k / width] * (1.0 / 3));
+          const double factor = own == nullptr ? 1.0 / 3 : own[k / width] * (1.0 / 3);
+          const double product = of_floats
+                                     ? static_cast<double>(static_cast<float>(numbers[k]) * static_cast<float>(factor))
+                                     : numbers[k] * factor;
           std::byte wanted[8];
           Round(size == 2 ? static_cast<T>(product) : product, dtype, wanted);
           ASSERT_EQ(std::memcmp(out.data() + offset + k * size, wanted, size), 0)
