@@ -3,15 +3,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "core/tensor/dtype.h"
 
 namespace lossd {
-
-// How an output is written. Streamed stores go past the caches: they spare reading the line that is overwritten and
-// leave the caches to what is read again, but whoever reads the output next must fetch it from memory.
-enum class StoreMode : uint8_t { kCached, kStreamed };
 
 // out[i] = element i of `bytes` (any alignment), exact wherever T can hold the element, else rounded to nearest.
 // T: float or double.
@@ -24,9 +19,6 @@ void ConvertBlock(DType dtype, const std::byte* bytes, size_t count, T* out);
 // float or double; dtype: floating point. kStreamed: other threads see the elements after FinishStreams on this one.
 template <class T>
 void StoreBlock(const T* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
-                std::byte* to, StoreMode mode = StoreMode::kCached);
-
-// Orders the streamed stores of this thread before all that it writes later.
-void FinishStreams();
+                std::byte* to);
 
 }  // namespace lossd

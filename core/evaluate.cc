@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/convert_block.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
@@ -32,7 +31,6 @@ std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Ex
         Merge(body(Run{begin, std::min(plan.items_per_strip, stop - begin)}, workspace), partials[block]);
       }
     }
-    FinishStreams();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   Partial total;
