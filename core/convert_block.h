@@ -3,15 +3,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "core/tensor/dtype.h"
 
 namespace lossd {
-
-// How an output is written. Streamed stores go past the caches: they spare reading the line that is overwritten and
-// leave the caches to what is read again, but whoever reads the output next must fetch it from memory.
-enum class StoreMode : uint8_t { kCached, kStreamed };
 
 // out[i] = element i of `bytes` (any alignment), exact wherever T can hold the element, else rounded to nearest.
 // T: float or double.
@@ -19,14 +14,11 @@ template <class T>
 void ConvertBlock(DType dtype, const std::byte* bytes, size_t count, T* out);
 
 // Element k of `to` (any alignment) = numbers[k] * (factors[k / width] * factor); factors may be null. The product is
-// one of doubles. From double it is rounded once, to `dtype`; from float it is rounded to float, and from there to a
-// 16-bit dtype. `to` may be `numbers` where dtype is T. T: float or double; dtype: floating point.
-// kStreamed: other threads see the elements after FinishStreams on this one.
+// one of doubles. From double it is rounded once, to `dtype`; from float to float, and from there to a 16-bit dtype
+// (where one factor serves many elements it is a product of floats then). `to` may be `numbers` where dtype is T. T:
+// float or double; dtype: floating point. kStreamed: other threads see the elements after FinishStreams on this one.
 template <class T>
 void StoreBlock(const T* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
-                std::byte* to, StoreMode mode = StoreMode::kCached);
-
-// Orders the streamed stores of this thread before all that it writes later.
-void FinishStreams();
+                std::byte* to);
 
 }  // namespace lossd

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
-#include "core/convert_block.h"
 #include "core/errors.h"
 #include "core/workspace.h"
 
@@ -52,7 +51,6 @@ std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Ru
         Merge(body(strip, workspace), partials[block]);
       }
     }
-    FinishStreams();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   for (const Partial& partial : partials) Merge(partial, total);

@@ -26,7 +26,7 @@ inline void Merge(const Partial& from, Partial& into) {
   into.extra += from.extra;
 }
 
-// Sums in double over 16 virtual lanes: item i goes to lane i % 16 on every instruction set, and the lanes are added
+// Sums in double over 32 virtual lanes: item i goes to lane i % 32 on every instruction set, and the lanes are added
 // pairwise. Dispatched to the best instruction set; the results have the same bits on each.
 template <class T>
 double Sum(const T* values, size_t n);

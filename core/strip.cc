@@ -65,10 +65,11 @@ Factors SpreadFactors(const Problem& problem, Run run, const Factors& rows, Work
   return {workspace.per_element, rows.common, nullptr};
 }
 
-// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie.
+// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie. Measured and
+// left: stores past the caches (as memcpy's) for outputs larger than those, by way of a scratch. They spare a third of
+// the memory traffic and were no faster, for the way through the scratch took as long.
 template <class T>
-void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DType dtype, std::byte* to,
-            StoreMode mode) {
+void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DType dtype, std::byte* to) {
   if (factors.kept != nullptr) {
     for (size_t item = 0; item < items; ++item) {
       if (factors.kept[item] == 0) std::memset(numbers + item * width, 0, width * sizeof(T));
@@ -76,7 +77,7 @@ void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DTyp
   }
   const bool in_place = reinterpret_cast<std::byte*>(numbers) == to;
   if (in_place && factors.own == nullptr && factors.common == 1) return;
-  StoreBlock(numbers, factors.own, factors.common, items, width, dtype, to, mode);
+  StoreBlock(numbers, factors.own, factors.common, items, width, dtype, to);
 }
 
 // A class that is masked has no slope, whatever the kernel made of its absence.
@@ -160,17 +161,16 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (to[i] == nullptr) continue;
     const BoundInput& input = problem.inputs[i];
-    const StoreMode mode = workspace.inputs[i].streamed ? StoreMode::kStreamed : StoreMode::kCached;
     if (problem.batch()) {  // its kernel has multiplied already
-      Finish({nullptr, 1, nullptr}, 1, input.width, block.slope[i], input.view->dtype(), to[i], mode);
+      Finish({nullptr, 1, nullptr}, 1, input.width, block.slope[i], input.view->dtype(), to[i]);
     } else {
-      Finish(factors, block.items, input.width, block.slope[i], input.view->dtype(), to[i], mode);
+      Finish(factors, block.items, input.width, block.slope[i], input.view->dtype(), to[i]);
     }
   }
   if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
   if (outputs.hessian != nullptr) {
     std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * block.width * SizeOf(problem.dtype);
-    Finish(factors, block.items, block.width, block.curvature, problem.dtype, hessian, StoreMode::kCached);
+    Finish(factors, block.items, block.width, block.curvature, problem.dtype, hessian);
     ClearMasked(problem, run, hessian);
   }
   return partial;

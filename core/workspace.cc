@@ -29,14 +29,6 @@ class Cut {
   size_t used_ = 0;
 };
 
-// True where the gradient of an input goes past the caches: it is large, and the slopes of one strip are not, so that
-// they wait for their factor in a scratch that stays in cache.
-bool Streams(const Problem& problem, size_t input) {
-  constexpr size_t kMostInScratch = size_t{1} << 18;  // elements of one item: 1 MiB of float, the L2 of common servers
-  return !problem.batch() && !problem.inputs[input].shared && problem.gradient_bytes(input) >= kStreamedBytes &&
-         problem.width <= kMostInScratch;
-}
-
 // True where the kernel's slopes of an input are what its output wants: the same dtype and order, nothing left out.
 bool WritesInPlace(const Problem& problem, size_t input) {
   const BoundInput& bound = problem.inputs[input];
@@ -58,8 +50,7 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
                                        : problem.kernel_items(items) * input.width;
     per_input.raw = cut.Take(own * SizeOf(input.view->dtype()));
     per_input.converted = cut.Take(own * (input.integer ? std::max(element, sizeof(int32_t)) : element));
-    per_input.streamed = Streams(problem, i);
-    if (input.wanted && (per_input.streamed || !WritesInPlace(problem, i))) per_input.slope = cut.Take(own * element);
+    if (input.wanted && !WritesInPlace(problem, i)) per_input.slope = cut.Take(own * element);
   }
   workspace.expanded = cut.Take(problem.target.expand ? elements * element : 0);
   workspace.value = cut.Take(std::max(items, problem.kernel_items(items)) * element);

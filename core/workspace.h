@@ -17,7 +17,6 @@ struct WorkspaceRuns {
     std::byte* raw = nullptr;        // [I, K_i] as sent, where segments must be gathered
     std::byte* converted = nullptr;  // [I, K_i] of the arithmetic, or int32
     std::byte* slope = nullptr;      // [I, K_i] of the arithmetic; null where the kernel writes into the output
-    bool streamed = false;           // the output is written past the caches
   };
   std::array<PerInput, kMaxInputs> inputs{};
   std::byte* expanded = nullptr;     // [E], class indices as rows
@@ -48,9 +47,5 @@ class Workspace : public WorkspaceRuns {
  private:
   std::byte* memory_;
 };
-
-// Outputs of at least this many bytes are written past the caches. Below it whoever sends the answer reads it from the
-// cache, which is worth more than the line fills that are spared; glibc's memcpy decides likewise.
-inline constexpr size_t kStreamedBytes = size_t{8} << 20;
 
 }  // namespace lossd

@@ -1,162 +1,209 @@
-// Every loss of the registry, value and gradient, in process, beside memcpy of the same bytes in the same run. Inputs
-// are drawn from the contracts, as in the conformance tests.
+// Every loss of the registry in process, beside a memcpy that moves as many bytes and a sum that reads as many, taken
+// in turn (bench/kernels/beside.h). Names of benchmarks:
 //
-// bytes_per_second counts what must move: every input read, the gradient written (and nothing for the value). An
-// element is one of the first input: of y_pred, for nearly all.
+//   loss[-FORM]/value|gradient/DTYPE/SIZE/threads:N/INSTRUCTIONS     SIZE: elements of the first input, or rows x
+//   classes scaling/loss[-FORM]/F32/SIZE                                     one thread and all, in turn
+//
+// --quick        what the targets name at every size, all others in L2 (float32, gradient), the elementwise in memory
+// --targets=...  instruction sets to compare in L2, by Highway's names, separated by commas; default: all there are
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "core/simd/targets.h"
 // After targets.h.
-#include "core/evaluate.h"
-#include "core/registry.h"
+#include "bench/kernels/beside.h"
+#include "bench/kernels/prepared.h"
 #include "core/strings.h"
+#include "hwy/highway.h"
 #include "hwy/targets.h"
-#include "tests/support/cases.h"
 
-namespace lossd {
+namespace lossd::bench {
 namespace {
 
-constexpr size_t kSizes[] = {1 << 12, 1 << 16, 1 << 20, 1 << 24};  // elements: L1, L2, and memory
+constexpr size_t kL1 = 1 << 10, kL2 = 1 << 15, kMemory = 1 << 24;  // elements: 12 KiB, 384 KiB and 192 MiB of float
+constexpr int kMemoryRounds = 9;                                   // of each benchmark in memory
 
-// Up to which size a loss is measured. Those without single-precision loops take long enough to say so at fewer
-// elements; among the batch losses there are some that pair every row with every other.
-size_t Largest(const Contract& contract, bool native) {
-  if (contract.family == Family::kBatch) return 1 << 16;
-  return native ? 1 << 24 : 1 << 20;
-}
+// What `scripts/bench` holds against its targets.
+constexpr std::string_view kNamed[] = {"mean_squared_error",
+                                       "mean_absolute_error",
+                                       "huber",
+                                       "smooth_l1",
+                                       "log_cosh",
+                                       "binary_crossentropy-LOGITS",
+                                       "binary_crossentropy-PROBABILITIES",
+                                       "sparse_categorical_crossentropy-LOGITS"};
+// Dear enough for two threads not to wait for memory.
+constexpr std::string_view kScaled[] = {"binary_focal_crossentropy-LOGITS", "gaussian_nll"};
 
-// About `elements` in the first input, in the proportions of the family.
-testing::Extent ExtentOf(const Contract& contract, bool native, size_t elements) {
-  const auto items_of = [&](size_t width) { return std::max<size_t>(1, elements / width); };
-  testing::Extent extent;
-  switch (contract.family) {
-    case Family::kElementwise:
-      extent.items = {static_cast<int64_t>(elements)};
-      break;
-    case Family::kRow: {  // many classes, or lists short enough for losses over pairs; boxes say 4 themselves
-      const size_t width = native ? 1024 : 128;
-      const bool boxes = contract.inputs[0].shape.ends_with(" 4");
-      extent = testing::ExtentOf(contract, items_of(boxes ? 4 : width), width);
-      break;
-    }
-    case Family::kRegion:
-      extent = testing::ExtentOf(contract, items_of(4096), 4096);
-      break;
-    case Family::kSequence:  // 64 frames, 16 labels, 32 symbols; a lattice has as many cells as that
-      extent.sizes = {{'T', 64}, {'L', 16}, {'U', 16}, {'C', 32}};
-      extent.items = {static_cast<int64_t>(items_of(contract.inputs[0].shape == "... T C" ? 64 * 32 : 64 * 17 * 32))};
-      break;
-    case Family::kBatch:
-      extent.sizes = {{'N', items_of(64)}, {'D', 64}, {'H', 64}, {'C', 1000}};
-      break;
-  }
-  extent.optional = false;
-  return extent;
-}
+struct Case {
+  Loss loss;
+  Form form;
+  bool native;
+  std::string name;  // with its form
 
-// A problem with its inputs and the memory of its outputs.
-struct Prepared {
-  Prepared(const Loss& loss, const Form& form, bool native, DType dtype, size_t elements) {
-    const Contract& contract = *loss.contract;
-    testing::Rng rng(elements);
-    call = testing::MakeCall(contract, form, dtype,
-                             testing::DrawInputs(rng, contract, form, ExtentOf(contract, native, elements)),
-                             {.most = 0, .skew = 0});
-    Request request = call.request;
-    request.options.reduction = Reduction::kSum;
-    request.gradient = true;
-    request.with_respect_to = {std::string(contract.inputs[0].name)};
-    problem = *MakeProblem(std::move(request));
-    gradient.resize(problem.gradient_bytes());
-    extra.resize(problem.extra_bytes());
-    outputs.gradients[0] = gradient.data();
-    outputs.extra = extra.empty() ? nullptr : extra.data();
-    bytes = gradient.size();
-    for (const BoundInput& input : problem.inputs) bytes += input.view ? input.view->size_bytes() : 0;
-  }
-
-  testing::Call call;
-  Problem problem;
-  std::vector<std::byte> gradient, extra;
-  Outputs outputs;
-  size_t bytes = 0;
+  bool named() const { return std::find(std::begin(kNamed), std::end(kNamed), name) != std::end(kNamed); }
+  const Contract& contract() const { return *loss.contract; }
 };
 
-void Gradient(benchmark::State& state, const Loss& loss, const FormKernels& kernels, DType dtype, size_t elements) {
-  // One benchmark is run several times over; its inputs are drawn once.
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const Loss& loss : AllLosses()) {
+    for (const FormKernels& kernels : loss.forms) {
+      std::string name(loss.contract->name);
+      if (kernels.form.input_kind != InputKind::kUnspecified) name += Cat("-", Name(kernels.form.input_kind));
+      if (kernels.form.clip_policy != ClipPolicy::kNone) name += Cat("-", Name(kernels.form.clip_policy));
+      cases.push_back({loss, kernels.form, kernels.f32 != nullptr, std::move(name)});
+    }
+  }
+  return cases;
+}
+
+struct Setting {
+  bool gradient = true;
+  DType dtype = DType::kF32;
+  Size size;
+  int threads = 1;
+  int64_t instructions = 0;  // a Highway target; 0: the best
+};
+
+std::string Text(Size size) {
+  if (size.width != 0) return Cat(size.elements / size.width, "x", size.width);
+  return size.elements < (1 << 20) ? Cat(size.elements >> 10, "Ki") : Cat(size.elements >> 20, "Mi");
+}
+
+// One benchmark is run several times over; its inputs are drawn once.
+Prepared& Prepare(const std::string& name, const Case& c, const Setting& setting) {
   static std::string last;
   static std::unique_ptr<Prepared> prepared;
-  if (std::string now = Cat(loss.contract->name, Name(kernels.form.input_kind), Name(kernels.form.clip_policy),
-                            Name(dtype), elements);
-      now != last) {
-    last = std::move(now);
+  if (name != last) {
     prepared.reset();
-    prepared = std::make_unique<Prepared>(loss, kernels.form, kernels.f32 != nullptr, dtype, elements);
+    prepared = std::make_unique<Prepared>(c.loss, c.form, setting.dtype, setting.size, setting.gradient);
+    last = name;
   }
-  const Problem& problem = prepared->problem;
-  const Plan plan = MakePlan(problem);
-  Executor executor(1);
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(Evaluate(problem, plan, prepared->outputs, executor, Cancellation()));
-  }
-  const auto count = static_cast<double>(problem.inputs[0].view->count());
-  const auto iterations = static_cast<double>(state.iterations());
-  state.SetBytesProcessed(static_cast<int64_t>(iterations * static_cast<double>(prepared->bytes)));
-  state.counters["ns_per_element"] =
-      benchmark::Counter(count * 1e-9 * iterations, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  return *prepared;
 }
 
-// bytes read and bytes written; two thirds as many elements as a three-stream kernel moves.
-void Memcpy(benchmark::State& state, size_t elements) {
-  std::vector<float> from(elements * 3 / 2, 1.0f), to(from.size());
-  for (auto _ : state) {
-    std::memcpy(to.data(), from.data(), from.size() * sizeof(float));
-    benchmark::ClobberMemory();
-  }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * 2 * from.size() * sizeof(float)));
+void Run(benchmark::State& state, const std::string& name, const Case& c, const Setting& setting) {
+  if (setting.instructions != 0) hwy::SetSupportedTargetsForTest(setting.instructions);
+  Prepared& prepared = Prepare(name, c, setting);
+  Executor executor(setting.threads);
+  const size_t elements = prepared.problem.inputs[0].view->count();
+  RunBeside(state, {setting.threads}, prepared.bytes, elements, std::max<size_t>(1, (1 << 14) / elements), [&] {
+    benchmark::DoNotOptimize(Evaluate(prepared.problem, prepared.plan, prepared.outputs, executor, Cancellation()));
+  });
+  state.SetLabel(std::string(Name(c.contract().family)));
+  hwy::SetSupportedTargetsForTest(0);
 }
 
-std::string Size(size_t elements) {
-  return elements < (1 << 20) ? Cat(elements >> 10, "Ki") : Cat(elements >> 20, "Mi");
+void Register(const Case& c, const Setting& setting) {
+  const std::string_view instructions =
+      setting.instructions == 0 ? InstructionSet() : hwy::TargetName(setting.instructions);
+  const std::string name = Cat(c.name, "/", setting.gradient ? "gradient" : "value", "/", Name(setting.dtype), "/",
+                               Text(setting.size), "/threads:", setting.threads, "/", instructions);
+  auto* const benchmark =
+      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { Run(state, name, c, setting); });
+  benchmark->UseManualTime();
+  if (setting.size.elements > kL2) benchmark->Iterations(kMemoryRounds);
 }
 
-void Register() {
-  for (const size_t elements : kSizes) {
-    benchmark::RegisterBenchmark(Cat("memcpy/F32/", Size(elements)).c_str(),
-                                 [=](benchmark::State& state) { Memcpy(state, elements); });
-    for (const Loss& loss : AllLosses()) {
-      for (const FormKernels& kernels : loss.forms) {
-        const bool native = kernels.f32 != nullptr;
-        if (elements > Largest(*loss.contract, native)) continue;
-        std::string name(loss.contract->name);
-        if (kernels.form.input_kind != InputKind::kUnspecified) name += Cat("-", Name(kernels.form.input_kind));
-        if (kernels.form.clip_policy != ClipPolicy::kNone) name += Cat("-", Name(kernels.form.clip_policy));
-        for (const DType dtype : {DType::kF32, DType::kF64}) {
-          if (dtype == DType::kF64 && elements > (1 << 20)) continue;
-          benchmark::RegisterBenchmark(
-              Cat(name, "/", Name(dtype), "/", Size(elements)).c_str(),
-              [=, &kernels](benchmark::State& state) { Gradient(state, loss, kernels, dtype, elements); });
+void RegisterScaling(const Case& c, Size size, int threads) {
+  const std::string name = Cat("scaling/", c.name, "/F32/", Text(size));
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [=](benchmark::State& state) {
+                                 Prepared& prepared = Prepare(name, c, {.size = size});
+                                 RunScaled(state, threads, [&](int count) {
+                                   Executor executor(count);
+                                   benchmark::DoNotOptimize(Evaluate(prepared.problem, prepared.plan, prepared.outputs,
+                                                                     executor, Cancellation()));
+                                 });
+                               })
+      ->UseManualTime()
+      ->Iterations(kMemoryRounds);
+}
+
+// Up to which size a loss is measured: among the batch losses there are some that pair every row with every other, and
+// those computed in double by items take long enough to say so at fewer elements.
+bool Fits(const Case& c, size_t elements) {
+  if (c.contract().family == Family::kBatch) return elements <= kL2;
+  return c.native || c.contract().family == Family::kElementwise || elements <= (1 << 20);
+}
+
+void RegisterAll(bool quick, const std::vector<int64_t>& targets) {
+  const int all = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  for (const Case& c : Cases()) {
+    const bool whole = !quick || c.named();
+    for (const bool gradient : {true, false}) {
+      for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16}) {
+        const bool plain = gradient && dtype == DType::kF32;
+        for (const size_t elements : {kL1, kL2, size_t{1} << 20, kMemory}) {
+          if (elements == (1 << 20) && Fits(c, kMemory)) continue;  // instead of kMemory
+          const bool in_memory = elements > kL2;
+          const bool elementwise = c.contract().family == Family::kElementwise;
+          const bool always = plain && (elements == kL2 || (elements == kMemory && elementwise));
+          if (!Fits(c, elements) || !(whole || always)) continue;
+          Register(c, {gradient, dtype, {elements}, 1});
+          if (in_memory && all > 1 && whole) Register(c, {gradient, dtype, {elements}, all});
         }
       }
     }
+    for (const int64_t target : targets) {
+      if (whole) Register(c, {.size = {kL2}, .instructions = target});
+    }
+    if (c.name == "sparse_categorical_crossentropy-LOGITS") {  // a language model's rows, and a classifier's
+      for (const Size size : {Size{size_t{512} * 128256, 128256}, Size{4096 * 1000, 1000}}) {
+        for (const DType dtype : {DType::kF32, DType::kBF16}) {
+          Register(c, {.dtype = dtype, .size = size});
+          if (all > 1) Register(c, {.dtype = dtype, .size = size, .threads = all});
+        }
+      }
+    }
+    if (all > 1 && std::find(std::begin(kScaled), std::end(kScaled), c.name) != std::end(kScaled)) {
+      RegisterScaling(c, {kMemory / 4}, all);
+    }
   }
 }
 
-}  // namespace
-}  // namespace lossd
+// Takes `flag` (--name or --name=value) out of the arguments; nothing where it is not there.
+std::optional<std::string> TakeFlag(int& argc, char** argv, std::string_view flag) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!argument.starts_with(flag)) continue;
+    const std::string_view rest = argument.substr(flag.size());
+    if (!rest.empty() && rest[0] != '=') continue;
+    std::copy(argv + i + 1, argv + argc + 1, argv + i);  // and the null at the end
+    --argc;
+    return std::string(rest.empty() ? rest : rest.substr(1));
+  }
+  return std::nullopt;
+}
 
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
+  const bool quick = TakeFlag(argc, argv, "--quick").has_value();
+  const std::optional<std::string> wanted = TakeFlag(argc, argv, "--targets");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::AddCustomContext("instruction_set", std::string(lossd::InstructionSet()));
-  lossd::Register();
+  std::vector<int64_t> targets;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    const std::string name = hwy::TargetName(target);
+    if (name == InstructionSet()) continue;  // measured in any case
+    if (!wanted || Cat(",", *wanted, ",").find(Cat(",", name, ",")) != std::string::npos) targets.push_back(target);
+  }
+  benchmark::AddCustomContext("instruction_set", std::string(InstructionSet()));
+  benchmark::AddCustomContext("highway", Cat(HWY_MAJOR, ".", HWY_MINOR, ".", HWY_PATCH));
+  benchmark::AddCustomContext("compiler", __VERSION__);
+  RegisterAll(quick, targets);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
 }
+
+}  // namespace
+}  // namespace lossd::bench
+
+int main(int argc, char** argv) { return lossd::bench::Main(argc, argv); }

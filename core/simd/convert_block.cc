@@ -6,6 +6,7 @@
 #include "core/convert_block.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
@@ -17,7 +18,6 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
 #include "core/simd/lane_sum-inl.h"
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -88,26 +88,10 @@ void ConvertT(const std::byte* bytes, size_t count, T* out) {
 
 // --- Numbers to bytes ------------------------------------------------------------------------------------------------
 
-template <bool kStream, class D, class V>
-HWY_INLINE void Put(V v, D d, hn::TFromD<D>* to) {
-  if constexpr (kStream && hn::MaxLanes(D()) * sizeof(*to) >= 16) {  // x86 has no smaller streamed stores
-    hn::Stream(v, d, to);
-  } else {
-    hn::StoreU(v, d, to);
-  }
-}
-
-template <bool kStream>
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) {
-  Put<kStream>(v, Doubles(), to);
-}
-template <bool kStream>
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) {
-  Put<kStream>(Narrow(v), Floats(), to);
-}
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) { hn::StoreU(v, Doubles(), to); }
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) { hn::StoreU(Narrow(v), Floats(), to); }
 
 // From float, rounded to nearest, ties to even.
-template <bool kStream>
 HWY_INLINE void PutFloats(hn::Vec<Floats> v, BFloat16* to) {
   const hn::Rebind<uint32_t, Doubles> d32;
   const auto bits = hn::BitCast(d32, v);
@@ -116,13 +100,12 @@ HWY_INLINE void PutFloats(hn::Vec<Floats> v, BFloat16* to) {
   const auto nan = hn::Or(bits, hn::Set(d32, 0x400000));  // quiet, and not rounded to infinity
   const auto kept = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), nan, rounded);
   const auto high = hn::TruncateTo(Shorts(), hn::ShiftRight<16>(kept));
-  Put<kStream>(high, Shorts(), reinterpret_cast<uint16_t*>(to));
+  hn::StoreU(high, Shorts(), reinterpret_cast<uint16_t*>(to));
 }
-template <bool kStream>
 HWY_INLINE void PutFloats(hn::Vec<Floats> v, Half* to) {
   const hn::Rebind<hwy::float16_t, Doubles> d16;
   const auto half = hn::BitCast(Shorts(), hn::DemoteTo(d16, v));
-  Put<kStream>(half, Shorts(), reinterpret_cast<uint16_t*>(to));
+  hn::StoreU(half, Shorts(), reinterpret_cast<uint16_t*>(to));
 }
 
 // To float, cut off, with the last bit set where anything was lost. Below the normal floats, where float has fewer
@@ -139,24 +122,22 @@ HWY_INLINE hn::Vec<Floats> RoundToOdd(hn::Vec<Doubles> v, double least) {
   const auto sticky = hn::Or(bits, hn::Add(hn::And(bits, lost), lost));  // bit 29: also set if anything below it is
   return Narrow(hn::BitCast(d, hn::AndNot(lost, sticky)));
 }
-template <bool kStream>
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, BFloat16* to) {
-  PutFloats<kStream>(RoundToOdd(v, 0x1p-133), to);
-}
-template <bool kStream>
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, Half* to) {
-  PutFloats<kStream>(RoundToOdd(v, 0x1p-24), to);
-}
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, BFloat16* to) { PutFloats(RoundToOdd(v, 0x1p-133), to); }
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, Half* to) { PutFloats(RoundToOdd(v, 0x1p-24), to); }
 
 // One vector of products.
-template <bool kStream, class T, class S>
+template <class T, class S>
 HWY_INLINE void PutProduct(const T* numbers, hn::Vec<Doubles> factors, S* to) {
   const auto product = hn::Mul(Widen(numbers), factors);
   if constexpr (std::is_same_v<T, float> && sizeof(S) == 2) {
-    PutFloats<kStream>(Narrow(product), to);
+    PutFloats(Narrow(product), to);
   } else {
-    PutAs<kStream>(product, to);
+    PutAs(product, to);
   }
+}
+template <class S>
+HWY_INLINE void PutProduct(const float* numbers, hn::Vec<Floats> factors, S* to) {
+  PutFloats(hn::Mul(hn::LoadU(Floats(), numbers), factors), to);
 }
 
 // Factors of a run of elements: one for all, or one for each.
@@ -164,6 +145,11 @@ struct OneFactor {
   hn::Vec<Doubles> factor;
   HWY_INLINE hn::Vec<Doubles> At(size_t) const { return factor; }
   HWY_INLINE hn::Vec<Doubles> Padded(size_t, size_t) const { return factor; }
+};
+struct FloatFactor {
+  hn::Vec<Floats> factor;
+  HWY_INLINE hn::Vec<Floats> At(size_t) const { return factor; }
+  HWY_INLINE hn::Vec<Floats> Padded(size_t, size_t) const { return factor; }
 };
 struct OwnFactors {
   const double* factors;
@@ -181,36 +167,43 @@ HWY_INLINE void StoreSome(const T* numbers, const F& factors, size_t i, size_t c
   T padded[kStep] = {};
   S out[kStep];
   std::memcpy(padded, numbers + i, count * sizeof(T));
-  PutProduct<false>(padded, factors.Padded(i, count), out);
+  PutProduct(padded, factors.Padded(i, count), out);
   std::memcpy(to + i * sizeof(S), out, count * sizeof(S));
 }
 
-template <bool kStream, class T, class S, class F>
+template <class T, class S, class F>
 HWY_INLINE void StoreRun(const T* numbers, const F& factors, size_t n, std::byte* to) {
   size_t i = 0;
-  if constexpr (kStream) {  // streamed stores want whole aligned vectors
-    constexpr size_t kVector = kStep * sizeof(S);
-    const size_t beyond = reinterpret_cast<uintptr_t>(to) % kVector;
-    if (beyond % sizeof(S) != 0) return StoreRun<false, T, S>(numbers, factors, n, to);
-    i = beyond == 0 ? 0 : std::min(n, (kVector - beyond) / sizeof(S));
-    if (i > 0) StoreSome<T, S>(numbers, factors, 0, i, to);
-  }
   auto* const out = reinterpret_cast<S*>(to);
-  for (; i + kStep <= n; i += kStep) PutProduct<kStream>(numbers + i, factors.At(i), out + i);
+  for (; i + kStep <= n; i += kStep) PutProduct(numbers + i, factors.At(i), out + i);
   if (i < n) StoreSome<T, S>(numbers, factors, i, n - i, to);
 }
 
-template <bool kStream, class T, class S>
+// A product of floats is exact enough for what 16 bits keep of it, unless the factor leaves their range.
+template <class T, class S>
+bool UsesFloats(double factor) {
+  return std::is_same_v<T, float> && sizeof(S) == 2 && std::abs(factor) > 0x1p-100 && std::abs(factor) < 0x1p100;
+}
+
+template <class T, class S>
+HWY_INLINE void StoreTimes(const T* numbers, double factor, size_t n, std::byte* to) {
+  if constexpr (std::is_same_v<T, float> && sizeof(S) == 2) {
+    if (UsesFloats<T, S>(factor)) {
+      return StoreRun<T, S>(numbers, FloatFactor{hn::Set(Floats(), static_cast<float>(factor))}, n, to);
+    }
+  }
+  StoreRun<T, S>(numbers, OneFactor{hn::Set(Doubles(), factor)}, n, to);
+}
+
+template <class T, class S>
 void StoreT(const T* numbers, const double* factors, double factor, size_t items, size_t width, std::byte* to) {
-  const Doubles d;
   if (factors == nullptr) {
-    StoreRun<kStream, T, S>(numbers, OneFactor{hn::Set(d, factor)}, items * width, to);
+    StoreTimes<T, S>(numbers, factor, items * width, to);
   } else if (width == 1) {
-    StoreRun<kStream, T, S>(numbers, OwnFactors{factors, hn::Set(d, factor)}, items, to);
+    StoreRun<T, S>(numbers, OwnFactors{factors, hn::Set(Doubles(), factor)}, items, to);
   } else {
     for (size_t item = 0; item < items; ++item) {
-      const OneFactor own{hn::Set(d, factors[item] * factor)};
-      StoreRun<kStream, T, S>(numbers + item * width, own, width, to + item * width * sizeof(S));
+      StoreTimes<T, S>(numbers + item * width, factors[item] * factor, width, to + item * width * sizeof(S));
     }
   }
 }
@@ -229,14 +222,8 @@ void ConvertByDType(DType dtype, const std::byte* bytes, size_t count, T* out) {
 
 template <class T>
 void StoreByDType(const T* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
-                  std::byte* to, StoreMode mode) {
-  const auto store = [&]<class S>(S) {
-    if (mode == StoreMode::kStreamed) {
-      StoreT<true, T, S>(numbers, factors, factor, items, width, to);
-    } else {
-      StoreT<false, T, S>(numbers, factors, factor, items, width, to);
-    }
-  };
+                  std::byte* to) {
+  const auto store = [&]<class S>(S) { StoreT<T, S>(numbers, factors, factor, items, width, to); };
   if (dtype == DType::kF32) return store(float{});
   if (dtype == DType::kF64) return store(double{});
   if (dtype == DType::kBF16) return store(BFloat16{});
@@ -244,8 +231,10 @@ void StoreByDType(const T* numbers, const double* factors, double factor, size_t
     if (dtype == DType::kF16) return store(Half{});
   }
   for (size_t k = 0; k < items * width; ++k) {
-    const double product = numbers[k] * (factors == nullptr ? factor : factors[k / width] * factor);
-    const Half half = ToHalf(static_cast<T>(product));
+    const double f = factors == nullptr ? factor : factors[k / width] * factor;
+    const bool of_floats = UsesFloats<T, Half>(f) && (factors == nullptr || width > 1);
+    const T product = of_floats ? numbers[k] * static_cast<T>(f) : static_cast<T>(numbers[k] * f);
+    const Half half = ToHalf(product);
     std::memcpy(to + k * sizeof half, &half, sizeof half);
   }
 }
@@ -257,11 +246,11 @@ void ConvertF32(DType dtype, const std::byte* bytes, size_t count, float* out) {
 void ConvertF64(DType dtype, const std::byte* bytes, size_t count, double* out) {
   ConvertByDType(dtype, bytes, count, out);
 }
-void StoreF32(const float* x, const double* f, double c, size_t n, size_t k, DType dtype, std::byte* to, StoreMode m) {
-  StoreByDType(x, f, c, n, k, dtype, to, m);
+void StoreF32(const float* x, const double* f, double c, size_t n, size_t k, DType dtype, std::byte* to) {
+  StoreByDType(x, f, c, n, k, dtype, to);
 }
-void StoreF64(const double* x, const double* f, double c, size_t n, size_t k, DType dtype, std::byte* to, StoreMode m) {
-  StoreByDType(x, f, c, n, k, dtype, to, m);
+void StoreF64(const double* x, const double* f, double c, size_t n, size_t k, DType dtype, std::byte* to) {
+  StoreByDType(x, f, c, n, k, dtype, to);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -286,16 +275,14 @@ void ConvertBlock(DType dtype, const std::byte* bytes, size_t count, double* out
 }
 template <>
 void StoreBlock(const float* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
-                std::byte* to, StoreMode mode) {
-  HWY_DYNAMIC_DISPATCH(StoreF32)(numbers, factors, factor, items, width, dtype, to, mode);
+                std::byte* to) {
+  HWY_DYNAMIC_DISPATCH(StoreF32)(numbers, factors, factor, items, width, dtype, to);
 }
 template <>
 void StoreBlock(const double* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
-                std::byte* to, StoreMode mode) {
-  HWY_DYNAMIC_DISPATCH(StoreF64)(numbers, factors, factor, items, width, dtype, to, mode);
+                std::byte* to) {
+  HWY_DYNAMIC_DISPATCH(StoreF64)(numbers, factors, factor, items, width, dtype, to);
 }
-
-void FinishStreams() { hwy::FlushStream(); }
 
 }  // namespace lossd
 #endif  // HWY_ONCE

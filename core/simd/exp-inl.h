@@ -79,7 +79,7 @@ HWY_INLINE V ExpOfNegative(D d, V x) {
   }
 }
 
-// log(1 + u) for 0 <= u <= 1. Float: within 1.2 units in the last place.
+// log(1 + u) for 0 <= u <= 1. Float: within 1.3 units in the last place.
 template <class D, class V>
 HWY_INLINE V Log1pOfUnit(D d, V u) {
   if constexpr (kIsFloat<D>) {
@@ -119,7 +119,7 @@ HWY_INLINE V LogOfPositive(D d, V x) {
   }
 }
 
-// log(1 - p) for p < 1.
+// log(1 - p) for 0 <= p < 1. Float: within 1.5 units in the last place.
 template <class D, class V>
 HWY_INLINE V LogOfOneLess(D d, V p) {
   if constexpr (kIsFloat<D>) {
@@ -131,7 +131,7 @@ HWY_INLINE V LogOfOneLess(D d, V p) {
   }
 }
 
-// e^-2a and tanh(a) for a >= 0, infinity among them. Float: the latter within 2 units in the last place.
+// e^-2a and tanh(a) for a >= 0, infinity among them. Float: the latter within 2.6 units in the last place.
 template <class V>
 struct TanhParts {
   V decay, tanh;

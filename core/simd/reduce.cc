@@ -1,6 +1,8 @@
 // The arithmetic of reduce.h, once per instruction set.
 #include "core/reduce.h"
 
+#include <algorithm>
+
 #include "core/registry.h"
 #include "core/simd/targets.h"
 
@@ -21,39 +23,49 @@ HWY_INLINE hn::Vec<Tag<double>> Widen(const float* p) {
   return hn::PromoteTo(Tag<double>(), hn::LoadU(hn::Rebind<float, Tag<double>>(), p));
 }
 
+// Chunks take turns between two sums, so that an addition need not wait for the one before it. add(sum, i, left) adds
+// the chunk at i, of which `left` elements are there.
+template <class Add>
+HWY_INLINE double SumInTurns(size_t n, const Add& add) {
+  LaneSum even, odd;
+  size_t i = 0;
+  for (; i + 2 * kChunk <= n; i += 2 * kChunk) {
+    add(even, i, kChunk);
+    add(odd, i + kChunk, kChunk);
+  }
+  if (i < n) add(even, i, std::min(kChunk, n - i));
+  if (i + kChunk < n) add(odd, i + kChunk, n - i - kChunk);
+  return even.Total() + odd.Total();
+}
+
+// A whole chunk where it lies, or what is left of one with zeros behind it.
+template <class T>
+HWY_INLINE const T* Padded(const T* from, size_t left, T (&room)[kChunk]) {
+  if (left == kChunk) return from;
+  std::fill_n(std::copy_n(from, left, room), kChunk - left, T{0});
+  return room;
+}
+
 template <class T>
 double SumT(const T* values, size_t n) {
-  LaneSum sum;
-  const auto chunk = [&](const T* v) HWY_ATTR {
+  return SumInTurns(n, [&](LaneSum& sum, size_t i, size_t left) HWY_ATTR {
+    T room[kChunk];
+    const T* const v = Padded(values + i, left, room);
     for (size_t at = 0; at < kChunk; at += kLanes<double>) sum.Add(at, Widen(v + at));
-  };
-  EachChunk(
-      n, [&](size_t i) HWY_ATTR { chunk(values + i); },
-      [&](size_t i, size_t left) HWY_ATTR {
-        T padded[kChunk] = {};
-        for (size_t k = 0; k < left; ++k) padded[k] = values[i + k];
-        chunk(padded);
-      });
-  return sum.Total();
+  });
 }
 
 template <class T>
 double WeightedSumT(const T* values, const double* weights, size_t n) {
-  LaneSum sum;
-  const auto chunk = [&](const T* v, const double* w) HWY_ATTR {
+  return SumInTurns(n, [&](LaneSum& sum, size_t i, size_t left) HWY_ATTR {
+    T room[kChunk];
+    double weights_room[kChunk];
+    const T* const v = Padded(values + i, left, room);
+    const double* const w = Padded(weights + i, left, weights_room);
     for (size_t at = 0; at < kChunk; at += kLanes<double>) {
       sum.Add(at, hn::Mul(Widen(v + at), hn::LoadU(Tag<double>(), w + at)));
     }
-  };
-  EachChunk(
-      n, [&](size_t i) HWY_ATTR { chunk(values + i, weights + i); },
-      [&](size_t i, size_t left) HWY_ATTR {
-        T padded[kChunk] = {};
-        double padded_weights[kChunk] = {};
-        for (size_t k = 0; k < left; ++k) padded[k] = values[i + k], padded_weights[k] = weights[i + k];
-        chunk(padded, padded_weights);
-      });
-  return sum.Total();
+  });
 }
 
 std::string_view InstructionSetT() { return hwy::TargetName(HWY_TARGET); }

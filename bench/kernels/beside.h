@@ -1,0 +1,31 @@
+// Times a piece of work in turn with its limits, in the same second on the same cores: a copy that moves as many bytes,
+// and a sum that reads as many. On a shared machine only such ratios mean anything.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace lossd::bench {
+
+// On how many threads, and by which clock: CPU time of the one thread, or wall time of all.
+struct Threads {
+  int count = 1;
+  double Now() const;  // seconds
+};
+
+double Median(std::vector<double> values);
+
+// Runs `work` once an iteration, which must use manual time, and reports the counters
+//   ns_per_element        of `elements`
+//   of_memcpy, of_read    the time of the limit over that of the work, medians of the iterations
+// `repeats` of each are timed together, where one is too short for the clock.
+void RunBeside(benchmark::State& state, Threads threads, size_t bytes, size_t elements, size_t repeats,
+               const std::function<void()>& work);
+
+// Runs `work(1)` and `work(threads)` in turn by wall time, and reports the counter `speedup`, median of the iterations.
+void RunScaled(benchmark::State& state, int threads, const std::function<void(int)>& work);
+
+}  // namespace lossd::bench
