@@ -72,7 +72,7 @@ def call_targets(runs, kernels):
 def stream_targets(runs):
     for scenario in runs.scenarios:
         row = runs.get(scenario, "lossd")
-        if not row or row["mode"] != "stream" or int(row["payload_bytes"]) != SMALL:
+        if not row or row["mode"] != "stream" or not is_small(row):
             continue
         same = ("method", "loss", "payload_bytes", "in_flight", "wire")
         for other in map(lambda s: runs.get(s, "lossd"), runs.scenarios):

@@ -67,15 +67,15 @@ TEST(Copies, NoTensorIsCopiedBetweenTheNetworkAndTheKernelNorBack) {
   }
 }
 
-// A buffer of 64 KiB holds four blocks of 16 KiB, and one of four straddles its end: a quarter. On a busy machine buffers
-// arrive smaller, and it is more; where every block was gathered it would be all.
-TEST(Copies, BlocksThatLieInOneBufferAreNotGathered) {
+// A block is read in strips of 512 elements. A buffer of 64 KiB holds 32 of 2 KiB, and one straddles its end: 3 % of
+// the request were measured. Where buffers arrive smaller it is more; a tensor that is gathered whole would be a half.
+TEST(Copies, WhatLiesInOneBufferIsNotGathered) {
   for (const Scenario& scenario : kScenarios) {
     SCOPED_TRACE(scenario.name());
     const Copied lossd = Count("lossd", scenario), noop = Count("noop_server", scenario);
     const double share = lossd.in_blocks - noop.in_blocks;
     RecordProperty(scenario.name(), std::to_string(share));
-    EXPECT_LT(share, 0.75);
+    EXPECT_LT(share, 0.3);
   }
 }
 

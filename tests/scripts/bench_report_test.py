@@ -77,7 +77,8 @@ class Calls(unittest.TestCase):
         rows = [
             call("lossd", [1], calls_per_second=100.0),
             call("lossd", [1], mode="stream", calls_per_second=160.0),
-            call("lossd", [1], mode="stream", in_flight=8, calls_per_second=160.0),
+            call("lossd", [1], in_flight=1, calls_per_second=100.0),  # the target is for 32 in flight
+            call("lossd", [1], mode="stream", in_flight=1, calls_per_second=110.0),
         ]
         found = answers(rpc.targets({"machine": MACHINE, "calls": rows}))
         self.assertEqual(found, {"stream Evaluate of 256, 32: calls/s over unary": (1.6, True)})
