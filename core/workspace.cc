@@ -66,6 +66,7 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
 
 bool WritesInPlace(const Problem& problem, size_t input) {
   const BoundInput& bound = problem.inputs[input];
+  if (problem.outputs_change && problem.f32 == nullptr) return false;
   return bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
          !(input == 0 && !problem.class_mask.empty());
 }

@@ -20,6 +20,11 @@ class TensorView {
   // axes than kMaxRank, or segments whose bytes are not SizeOf(dtype) * product(shape).
   static absl::StatusOr<TensorView> Make(std::string_view name, DType dtype, Shape shape, Segments segments);
 
+  // Says that somebody else may write to the bytes while they are read. What is read twice may then differ; whoever would
+  // leave its bounds by that reads a copy.
+  void SetChanges() { changes_ = true; }
+  bool changes() const { return changes_; }
+
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   size_t count() const { return count_; }  // elements
@@ -36,6 +41,7 @@ class TensorView {
   DType dtype_ = DType::kF32;
   Shape shape_;
   size_t count_ = 0;
+  bool changes_ = false;
   Segments segments_;         // none of them empty
   std::vector<size_t> ends_;  // ends_[i]: bytes in segments 0..i
 };

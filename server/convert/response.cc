@@ -21,9 +21,16 @@ constexpr size_t kOutputAlignment = 64;
 // Writes tensors into a message and remembers which slice holds the bytes of each.
 class Sender {
  public:
+  explicit Sender(const OutputPlaces& places = {}) : places_(places) {}
+
   void Set(DType dtype, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor) {
     tensor->set_dtype(wire::ToWire(dtype));
     tensor->mutable_shape()->Add(shape.begin(), shape.end());
+    for (const OutputPlace& place : places_) {
+      if (bytes.size() == 0 || reinterpret_cast<const std::byte*>(bytes.begin()) != place.data) continue;
+      *tensor->mutable_shared_memory() = place.reference;
+      return;
+    }
     Segments segments;
     if (bytes.size() > 0) {
       segments.push_back({reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});
@@ -42,6 +49,7 @@ class Sender {
   }
 
  private:
+  const OutputPlaces places_;
   wire::Payloads payloads_;
   std::vector<grpc::Slice> slices_;
 };
@@ -62,11 +70,17 @@ grpc::Slice NewOutput(size_t bytes) {
   return {memory, bytes, std::free};
 }
 
-OutputSlices::OutputSlices(const Problem& problem)
-    : per_item(NewOutput(problem.per_item_bytes())),
-      hessian(NewOutput(problem.hessian_bytes())),
-      extra(NewOutput(problem.extra_bytes())) {
-  for (size_t i = 0; i < problem.inputs.size(); ++i) gradients[i] = NewOutput(problem.gradient_bytes(i));
+OutputSlices::OutputSlices(const Problem& problem, const OutputPlaces& where) : places(where) {
+  const auto make = [&](size_t bytes, auto&& path) {
+    const OutputPlace* const place = bytes == 0 || places.empty() ? nullptr : Find(places, path());
+    return place == nullptr ? NewOutput(bytes) : grpc::Slice(place->data, bytes, [](void*) {});
+  };
+  per_item = make(problem.per_item_bytes(), [&] { return std::string(kPerItem); });
+  hessian = make(problem.hessian_bytes(), [&] { return HessianPath(problem); });
+  extra = make(problem.extra_bytes(), [&] { return ExtraPath(problem); });
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    gradients[i] = make(problem.gradient_bytes(i), [&] { return GradientPath(problem, i); });
+  }
 }
 
 Outputs OutputSlices::outputs() const {
@@ -75,15 +89,16 @@ Outputs OutputSlices::outputs() const {
   return outputs;
 }
 
-size_t OutputBytes(const Problem& problem) {
+size_t OutputBytes(const Problem& problem, const OutputPlaces& places) {
   size_t bytes = problem.per_item_bytes() + problem.hessian_bytes() + problem.extra_bytes();
   for (size_t i = 0; i < problem.inputs.size(); ++i) bytes += problem.gradient_bytes(i);
+  for (const OutputPlace& place : places) bytes -= place.reference.byte_size();
   return bytes;
 }
 
 grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices) {
   v1::GradientResponse response;
-  Sender sender;
+  Sender sender(slices.places);
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
   response.set_divisor(result.divisor);

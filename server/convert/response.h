@@ -10,6 +10,7 @@
 #include "core/evaluate.h"
 #include "core/objective.h"
 #include "core/problem.h"
+#include "server/convert/output_places.h"
 
 namespace lossd::server {
 
@@ -20,13 +21,15 @@ grpc::Slice NewOutput(size_t bytes);
 // Memory for all outputs of a problem; those that it does not have are empty.
 struct OutputSlices {
   OutputSlices() = default;  // of a problem whose outputs are not sent
-  explicit OutputSlices(const Problem& problem);
+  explicit OutputSlices(const Problem& problem, const OutputPlaces& places = {});
   Outputs outputs() const;
 
   grpc::Slice per_item, hessian, extra;
   std::array<grpc::Slice, kMaxInputs> gradients;
+  OutputPlaces places;  // of those that lie in shared memory
 };
-size_t OutputBytes(const Problem& problem);
+// Of the memory that OutputSlices takes.
+size_t OutputBytes(const Problem& problem, const OutputPlaces& places = {});
 
 // Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. The slices
 // that were filled are sent as they lie.

@@ -11,6 +11,7 @@
 #include "server/convert/response.h"
 #include "server/handlers/answer.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/shared_memory.h"
 
 namespace lossd::server {
 namespace {
@@ -30,6 +31,9 @@ absl::Status OverBudget() {
 absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
                                               const v1::GradientRequest& message, const TensorsByName& views,
                                               size_t held, bool gradient) {
+  if (!message.output_regions().empty()) {
+    return absl::InvalidArgumentError("output_regions: not for an objective; its gradients come in the response");
+  }
   const auto terms = ToTerms(message, views, gradient);
   if (!terms.ok()) return terms.status();
   if (!call.Settle(held + ObjectiveBytes(*terms, context.executor.num_threads()))) return OverBudget();
@@ -45,7 +49,8 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, b
   // Decode: a skeleton, and the tensors' bytes where the network left them.
   v1::GradientRequest message;
   wire::Payloads payloads;
-  ConvertedValues converted;
+  size_t copied = 0;
+  ConvertedValues converted = NewConvertedValues(context, call, &copied);
   if (auto status = wire::Decode(call.request(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) return status;
 
   auto views = ToViews(message, payloads, gradient, &converted);
@@ -56,20 +61,23 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, b
   // Make the problem: the only place that checks.
   auto request = ToRequest(message, *std::move(views), gradient);
   if (!request.ok()) return request.status();
-  const auto problem = MakeProblem(*std::move(request));
+  auto problem = MakeProblem(*std::move(request));
   if (!problem.ok()) return problem.status();
+  const auto places = PlaceOutputs(message, *problem, &converted);
+  if (!places.ok()) return places.status();
+  problem->outputs_change = !places->empty();
 
   // Settle: what was reserved for the worst case becomes what this call takes.
   const Plan plan = MakePlan(*problem);
   const size_t num_threads = context.executor.num_threads();
-  if (!call.Settle(held + OutputBytes(*problem) + problem->permuted_bytes() + plan.partial_bytes +
+  if (!call.Settle(held + OutputBytes(*problem, *places) + problem->permuted_bytes() + plan.partial_bytes +
                    plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
     return OverBudget();
   }
 
   // Evaluate, into the memory that will be sent.
   context.on_evaluation(*problem, plan);
-  const OutputSlices slices(*problem);
+  const OutputSlices slices(*problem, *places);
   const auto result = lossd::Evaluate(*problem, plan, slices.outputs(), context.executor, call.cancellation());
   if (!result.ok()) return result.status();
 
@@ -79,7 +87,7 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, b
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
   const auto work = [&context, &call, gradient] { Answer(call, [&] { return Run(context, call, gradient); }); };
-  if (call.request_bytes() <= kInlineRequestBytes) {
+  if (IsSmall(context, call)) {
     work();
   } else {
     context.executor.Enqueue(work);  // whole: MakeProblem reads labels and masks, which takes its time too
