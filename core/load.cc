@@ -85,14 +85,14 @@ bool IsTransformed(const Problem& problem, size_t i) {
 }
 
 // Elements as T: where they lie when they are T already and nothing is done to them. Kernels in double read aligned
-// memory; those in float and double alike (native) take any.
+// memory that stays as it is; those in float and double alike (native) take any: they decide nothing by what they read.
 template <class T>
 const T* LoadNumbers(const Problem& problem, size_t i, Run elements, Workspace& workspace) {
   const TensorView& view = *problem.inputs[i].view;
   const std::byte* const bytes = view.Block(elements.begin, elements.count, workspace.inputs[i].raw);
   const bool changed = IsTransformed(problem, i);
   const bool aligned = reinterpret_cast<uintptr_t>(bytes) % alignof(T) == 0;
-  if (view.dtype() == kDTypeOf<T> && !changed && (aligned || problem.f32 != nullptr)) {
+  if (view.dtype() == kDTypeOf<T> && !changed && ((aligned && !view.changes()) || problem.f32 != nullptr)) {
     return reinterpret_cast<const T*>(bytes);
   }
   auto* const out = reinterpret_cast<T*>(workspace.inputs[i].converted);

@@ -92,6 +92,7 @@ struct Problem {
   NonFinitePolicy non_finite_policy;
   bool gradient = false;
   bool hessian_diagonal = false;
+  bool outputs_change = false;  // somebody else may write to the outputs meanwhile: kernels keep what they read again apart
 
   const Contract& contract() const { return *loss.contract; }
   bool elementwise() const { return contract().family == Family::kElementwise; }

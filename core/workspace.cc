@@ -32,6 +32,7 @@ class Cut {
 // True where the kernel's slopes of an input are what its output wants: the same dtype and order, nothing left out.
 bool WritesInPlace(const Problem& problem, size_t input) {
   const BoundInput& bound = problem.inputs[input];
+  if (problem.outputs_change && problem.f32 == nullptr) return false;
   return bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
          !(input == 0 && !problem.class_mask.empty());
 }

@@ -16,10 +16,12 @@
 #include "absl/flags/reflection.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
+#include "server/unix_socket.h"
 #include "spdlog/fmt/fmt.h"
 
 ABSL_FLAG(std::vector<std::string>, listen_address, {"127.0.0.1:50051"},
-          "Where to serve: HOST:PORT or unix:/PATH, several with commas or by repeating the flag. Port 0 takes any "
+          "Where to serve: HOST:PORT, unix:/PATH or unix-abstract:NAME, several with commas or by repeating the flag. "
+          "Port 0 takes any "
           "free port.");
 ABSL_FLAG(std::string, metrics_address, "127.0.0.1:9464",
           "Where Prometheus finds /metrics: HOST:PORT; empty turns it off.");
@@ -33,6 +35,11 @@ ABSL_FLAG(int64_t, max_message_bytes, 0,
 ABSL_FLAG(int64_t, max_inflight_bytes, 0,
           "Memory for all calls in flight: requests, answers, scratch; 0: a quarter of the memory, at most 4 GiB.");
 ABSL_FLAG(int, max_waiting_calls, 1024, "Calls that wait for memory before further ones are refused.");
+ABSL_FLAG(std::string, unix_socket_mode, "0600",
+          "Who may connect to unix:/PATH and --shared_memory_socket: permissions of the socket's file, octal.");
+ABSL_FLAG(std::string, shared_memory_socket, "",
+          "Path of a Unix socket where callers on this host hand over shared memory; empty: no memory is shared.");
+ABSL_FLAG(int64_t, max_shared_memory_bytes, int64_t{16} << 30, "Shared memory of all callers together.");
 ABSL_FLAG(int, stall_timeout_ms, 10000,
           "While calls wait for memory: how long another may hold its own without moving its message.");
 ABSL_FLAG(bool, channelz, false,
@@ -50,10 +57,11 @@ namespace {
 constexpr std::string_view kPrefix = "LOSSD_";
 
 // In the order of --help.
-constexpr const char* kFlags[] = {"listen_address",    "metrics_address",   "port_file",         "metrics_port_file",
-                                  "threads",           "completion_queues", "max_message_bytes", "max_inflight_bytes",
-                                  "max_waiting_calls", "stall_timeout_ms",  "drain_delay_ms",    "drain_timeout_ms",
-                                  "channelz",          "log_level",         "log_format"};
+constexpr const char* kFlags[] = {
+    "listen_address",    "metrics_address",   "port_file",          "metrics_port_file",    "threads",
+    "completion_queues", "max_message_bytes", "max_inflight_bytes", "max_waiting_calls",    "stall_timeout_ms",
+    "drain_delay_ms",    "drain_timeout_ms",  "unix_socket_mode",   "shared_memory_socket", "max_shared_memory_bytes",
+    "channelz",          "log_level",         "log_format"};
 
 // Variables of lossd's that are not the server's.
 constexpr std::string_view kForeignVariables[] = {"LOSSD_ADDRESS"};  // lossctl's
@@ -157,14 +165,22 @@ absl::Status CheckAtLeast(const char* name, T value, T least) {
 }
 
 absl::Status CheckAddress(const char* name, const std::string& address, bool unix_too) {
-  if (unix_too && address.rfind("unix:", 0) == 0 && address.size() > 5) return absl::OkStatus();
+  if (unix_too && IsUnixAddress(address)) return absl::OkStatus();
   const size_t colon = address.rfind(':');
   const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
   const bool digits = !port.empty() && port.size() <= 5 &&
                       std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
   if (colon != 0 && digits && std::stoi(port) <= std::numeric_limits<uint16_t>::max()) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("--{}={}; expected HOST:PORT{}", name, address,
+                                                unix_too ? ", unix:/PATH or unix-abstract:NAME" : ""));
+}
+
+absl::StatusOr<mode_t> ParseMode(const std::string& text) {
+  const bool octal = !text.empty() && text.size() <= 4 && text.find_first_not_of("01234567") == std::string::npos;
+  const unsigned long mode = octal ? std::stoul(text, nullptr, 8) : 01000;
+  if (mode <= 0777) return static_cast<mode_t>(mode);
   return absl::InvalidArgumentError(
-      fmt::format("--{}={}; expected HOST:PORT{}", name, address, unix_too ? " or unix:/PATH" : ""));
+      fmt::format("--unix_socket_mode={}; expected permissions, octal, such as 0600 or 0660", text));
 }
 
 absl::Status CheckRanges() {
@@ -174,6 +190,7 @@ absl::Status CheckRanges() {
            CheckAtLeast<int64_t>("max_message_bytes", absl::GetFlag(FLAGS_max_message_bytes), 0),
            CheckAtLeast<int64_t>("max_inflight_bytes", absl::GetFlag(FLAGS_max_inflight_bytes), 0),
            CheckAtLeast("max_waiting_calls", absl::GetFlag(FLAGS_max_waiting_calls), 0),
+           CheckAtLeast<int64_t>("max_shared_memory_bytes", absl::GetFlag(FLAGS_max_shared_memory_bytes), 0),
            CheckAtLeast("stall_timeout_ms", absl::GetFlag(FLAGS_stall_timeout_ms), 1),
            CheckAtLeast("drain_delay_ms", absl::GetFlag(FLAGS_drain_delay_ms), 0),
            CheckAtLeast("drain_timeout_ms", absl::GetFlag(FLAGS_drain_timeout_ms), 0),
@@ -231,6 +248,9 @@ absl::StatusOr<Settings> ParseSettings(const std::vector<std::string>& arguments
   const auto format = Choose("log_format", absl::GetFlag(FLAGS_log_format), {"text", "json"});
   if (!format.ok()) return format.status();
 
+  const auto mode = ParseMode(absl::GetFlag(FLAGS_unix_socket_mode));
+  if (!mode.ok()) return mode.status();
+
   using std::chrono::milliseconds;
   settings.server = {.listen_addresses = absl::GetFlag(FLAGS_listen_address),
                      .channelz = absl::GetFlag(FLAGS_channelz),
@@ -240,6 +260,9 @@ absl::StatusOr<Settings> ParseSettings(const std::vector<std::string>& arguments
                      .max_message_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_max_message_bytes)),
                      .max_inflight_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_max_inflight_bytes)),
                      .max_waiting_calls = static_cast<size_t>(absl::GetFlag(FLAGS_max_waiting_calls)),
+                     .unix_socket_mode = *mode,
+                     .shared_memory_socket = absl::GetFlag(FLAGS_shared_memory_socket),
+                     .max_shared_memory_bytes = static_cast<size_t>(absl::GetFlag(FLAGS_max_shared_memory_bytes)),
                      .stall_timeout = milliseconds(absl::GetFlag(FLAGS_stall_timeout_ms)),
                      .drain_delay = milliseconds(absl::GetFlag(FLAGS_drain_delay_ms)),
                      .drain_timeout = milliseconds(absl::GetFlag(FLAGS_drain_timeout_ms))};

@@ -1,6 +1,8 @@
 // What a server is told. The flags (server/flags.h) have the same names and say what each means.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -19,7 +21,8 @@ inline constexpr size_t kGradientReserveFactor = 3;
 
 // 0 stands for a default that depends on the machine, until Resolve.
 struct ServerOptions {
-  std::vector<std::string> listen_addresses = {"127.0.0.1:50051"};  // HOST:PORT or unix:/PATH; port 0: any
+  std::vector<std::string> listen_addresses = {
+      "127.0.0.1:50051"};  // HOST:PORT, unix:/PATH or unix-abstract:NAME; port 0: any
   bool channelz = false;
   std::string metrics_address = "127.0.0.1:9464";  // empty: off
   int num_threads = 0;
@@ -27,6 +30,9 @@ struct ServerOptions {
   size_t max_message_bytes = 0;
   size_t max_inflight_bytes = 0;
   size_t max_waiting_calls = 1024;
+  mode_t unix_socket_mode = 0600;    // of the files of unix: addresses and of the next
+  std::string shared_memory_socket;  // path; empty: no memory is shared
+  size_t max_shared_memory_bytes = size_t{16} << 30;
   std::chrono::milliseconds stall_timeout{10'000};
   std::chrono::milliseconds drain_delay{0};
   std::chrono::milliseconds drain_timeout{8'000};

@@ -16,6 +16,7 @@
 #if GOOGLE_PROTOBUF_VERSION < 4022000
 #include "google/protobuf/stubs/logging.h"
 #endif
+#include "server/unix_socket.h"
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
@@ -81,7 +82,7 @@ std::vector<std::string> Services(const ServerOptions& options) {
 }
 
 std::string WithPort(const std::string& address, int port) {
-  return address.rfind("unix:", 0) == 0 ? address : fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+  return IsUnixAddress(address) ? address : fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
 }
 
 }  // namespace
@@ -94,8 +95,10 @@ Server::Server(const ServerOptions& options)
       admission_(options.max_inflight_bytes, options.max_waiting_calls),
       metrics_(build_, admission_),
       executor_(options.num_threads),
+      regions_(options.max_shared_memory_bytes),
       handlers_{executor_,
-                [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); }},
+                [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); },
+                options.shared_memory_socket.empty() ? nullptr : &regions_},
       transport_(Methods(), Observe("unary", "other", "other"), admission_,
                  {.num_queues = options.num_queues, .stall_timeout = options.stall_timeout}) {}
 
@@ -129,6 +132,15 @@ absl::Status Server::Listen() {
     metrics_address_ = WithPort(options_.metrics_address, *port);
   }
 
+  for (const std::string& address : options_.listen_addresses) {
+    if (auto status = CheckVacant(address); !status.ok()) return status;
+  }
+  if (const std::string& path = options_.shared_memory_socket; !path.empty()) {
+    auto hand_over = HandOver::Start(path, options_.unix_socket_mode, regions_);
+    if (!hand_over.ok()) return hand_over.status();
+    hand_over_ = *std::move(hand_over);
+  }
+
   grpc::ServerBuilder builder;
   std::vector<int> ports(options_.listen_addresses.size(), 0);
   for (size_t i = 0; i < ports.size(); ++i) {
@@ -141,7 +153,10 @@ absl::Status Server::Listen() {
   builder.SetResourceQuota(quota);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options_.channelz ? 1 : 0);
   transport_.Register(builder);
-  grpc_ = builder.BuildAndStart();
+  {
+    const ScopedSocketMode mode(options_.unix_socket_mode);
+    grpc_ = builder.BuildAndStart();
+  }
   if (grpc_ == nullptr) {
     return absl::UnavailableError(
         fmt::format("listen_address: cannot listen on {}; is the address in use, or not of this host?",
@@ -242,6 +257,7 @@ void Server::Drain() {
   grpc_->Shutdown(std::chrono::system_clock::now() + (deadline - steady_clock::now()));
   closer.join();
   transport_.Stop();
+  hand_over_.reset();
   Log(LogLevel::kInfo, "drain ends", {});
 }
 

@@ -19,6 +19,8 @@
 #include "server/options.h"
 #include "server/services/health.h"
 #include "server/services/reflection.h"
+#include "server/shared_memory/hand_over.h"
+#include "server/shared_memory/regions.h"
 #include "server/transport/transport.h"
 
 namespace lossd::server {
@@ -59,6 +61,8 @@ class Server {
   Metrics metrics_;
   std::deque<Observer> observers_;
   Executor executor_;
+  Regions regions_;
+  std::unique_ptr<HandOver> hand_over_;  // null: no memory is shared
   HandlerContext handlers_;
   Transport transport_;
   std::unique_ptr<grpc::Server> grpc_;

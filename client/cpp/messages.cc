@@ -45,10 +45,20 @@ void SetParam(const ParamValue& value, google::protobuf::Value* wire) {
   }
 }
 
+void FillPlace(const SharedPlace& place, v1::SharedMemory* wire) {
+  wire->set_region(place.region);
+  wire->set_byte_offset(place.offset);
+  wire->set_byte_size(place.size_bytes);
+}
+
 void FillTensor(const ConstTensor& tensor, wire::Payloads* payloads, v1::Tensor* wire) {
   wire->set_dtype(ToWire(tensor.dtype));
   wire->mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
-  payloads->Attach(wire, Segments{{tensor.bytes.data(), tensor.bytes.size()}});
+  if (tensor.shared.region.empty()) {
+    payloads->Attach(wire, Segments{{tensor.bytes.data(), tensor.bytes.size()}});
+  } else {
+    FillPlace(tensor.shared, wire->mutable_shared_memory());
+  }
 }
 
 // What LossCall and Rows have in common, and the fields of their messages too.
@@ -70,6 +80,8 @@ void FillCall(const LossCall& call, wire::Payloads& payloads, Request& request) 
   }
   FillOptions(call.options, request.mutable_options());
   FillRows(call, payloads, request);
+  for (const auto& [output, place] : call.output_regions)
+    FillPlace(place, &(*request.mutable_output_regions())[output]);
   if (call.class_weight) FillTensor(*call.class_weight, &payloads, request.mutable_class_weight());
   if (call.class_mask) FillTensor(*call.class_mask, &payloads, request.mutable_class_mask());
   if constexpr (std::is_same_v<Request, v1::GradientRequest>) {
@@ -121,6 +133,9 @@ void Gather(const Segments& segments, std::byte* out) {
 }
 
 absl::StatusOr<Tensor> ReceiveTensor(absl::string_view name, const v1::Tensor& wire, const wire::Payloads& payloads) {
+  if (wire.has_shared_memory() && wire.dtype() >= v1::F32 && wire.dtype() <= v1::BOOL) {
+    return Tensor(static_cast<DType>(wire.dtype() - 1), {wire.shape().begin(), wire.shape().end()}, 0);
+  }
   absl::StatusOr<Received> received = CheckTensor(name, wire, payloads);
   if (!received.ok()) return received.status();
   Tensor tensor(received->dtype, std::move(received->shape), received->size_bytes);

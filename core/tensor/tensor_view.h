@@ -23,6 +23,11 @@ class TensorView {
   // Makes this a view of other bytes, of the same dtype and shape. False, and nothing changed: they are not as many.
   bool Move(Segments segments);
 
+  // Says that somebody else may write to the bytes while they are read. What is read twice may then differ; whoever would
+  // leave its bounds by that reads a copy.
+  void SetChanges() { changes_ = true; }
+  bool changes() const { return changes_; }
+
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   size_t count() const { return count_; }  // elements
@@ -42,6 +47,7 @@ class TensorView {
   DType dtype_ = DType::kF32;
   Shape shape_;
   size_t count_ = 0;
+  bool changes_ = false;
   Segments segments_;                    // none of them empty
   absl::InlinedVector<size_t, 2> ends_;  // ends_[i]: bytes in segments 0..i
 };

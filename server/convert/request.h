@@ -4,6 +4,8 @@
 // everything else is MakeProblem's.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,12 +14,20 @@
 #include "core/problem.h"
 #include "lossd/v1/loss_service.pb.h"
 #include "proto/wire/payload.h"
+#include "server/shared_memory/regions.h"
 
 namespace lossd::server {
 
-// Values that had to be rewritten, because a typed list holds int64 where the tensor says I32 or U8. A request's views
-// point into it.
-using ConvertedValues = std::vector<std::vector<std::byte>>;
+// What a request's views point into, beside its message.
+//
+// Values that had to be copied: where a typed list holds int64 and the tensor says I32 or U8, and integers and flags in
+// shared memory, which must not change once they have been checked. And regions of shared memory.
+struct ConvertedValues : std::vector<std::vector<std::byte>> {
+  const Regions* known_regions = nullptr;  // null: this server shares no memory
+  // Asked before that many bytes are copied; false: they are not to be had.
+  std::function<bool(size_t)> reserve = nullptr;
+  std::vector<std::shared_ptr<const Region>> regions;
+};
 
 // Every tensor of a request, by the name of its field or of its entry in `inputs`; no name twice. Those of `inputs` are
 // in alphabetical order: the first error does not depend on a hash.

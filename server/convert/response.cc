@@ -27,9 +27,16 @@ constexpr size_t kArenaBytes = 2 << 10;
 // Writes tensors into a message and remembers which slice holds the bytes of each.
 class Sender {
  public:
+  explicit Sender(const OutputPlaces& places = {}) : places_(places) {}
+
   void Set(DType dtype, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor) {
     tensor->set_dtype(wire::ToWire(dtype));
     tensor->mutable_shape()->Add(shape.begin(), shape.end());
+    for (const OutputPlace& place : places_) {
+      if (bytes.size() == 0 || reinterpret_cast<const std::byte*>(bytes.begin()) != place.data) continue;
+      *tensor->mutable_shared_memory() = place.reference;
+      return;
+    }
     Segments segments;
     if (bytes.size() > 0) {
       segments.push_back({reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});
@@ -48,6 +55,7 @@ class Sender {
   }
 
  private:
+  const OutputPlaces places_;
   wire::Payloads payloads_;
   absl::InlinedVector<grpc::Slice, 2> slices_;
 };
@@ -68,15 +76,20 @@ grpc::Slice NewOutput(size_t bytes) {
   return {memory, bytes, std::free};
 }
 
-OutputSlices::OutputSlices(const Problem& problem) {
-  outputs_.per_item = Add(problem.per_item_bytes());
-  outputs_.hessian = Add(problem.hessian_bytes());
-  outputs_.extra = Add(problem.extra_bytes());
-  for (size_t i = 0; i < problem.inputs.size(); ++i) outputs_.gradients[i] = Add(problem.gradient_bytes(i));
+OutputSlices::OutputSlices(const Problem& problem, const OutputPlaces& places) : places_(places) {
+  outputs_.per_item = Add(problem.per_item_bytes(), [&] { return std::string(kPerItem); });
+  outputs_.hessian = Add(problem.hessian_bytes(), [&] { return HessianPath(problem); });
+  outputs_.extra = Add(problem.extra_bytes(), [&] { return ExtraPath(problem); });
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    outputs_.gradients[i] = Add(problem.gradient_bytes(i), [&] { return GradientPath(problem, i); });
+  }
 }
 
-std::byte* OutputSlices::Add(size_t bytes) {
-  return bytes == 0 ? nullptr : Bytes(slices_.emplace_back(NewOutput(bytes)));
+std::byte* OutputSlices::Add(size_t bytes, absl::FunctionRef<std::string()> path) {
+  if (bytes == 0) return nullptr;
+  const OutputPlace* const place = places_.empty() ? nullptr : Find(places_, path());
+  return Bytes(
+      slices_.emplace_back(place == nullptr ? NewOutput(bytes) : grpc::Slice(place->data, bytes, [](void*) {})));
 }
 
 grpc::Slice OutputSlices::Of(const std::byte* output) const {
@@ -86,9 +99,10 @@ grpc::Slice OutputSlices::Of(const std::byte* output) const {
   return {};
 }
 
-size_t OutputBytes(const Problem& problem) {
+size_t OutputBytes(const Problem& problem, const OutputPlaces& places) {
   size_t bytes = problem.per_item_bytes() + problem.hessian_bytes() + problem.extra_bytes();
   for (size_t i = 0; i < problem.inputs.size(); ++i) bytes += problem.gradient_bytes(i);
+  for (const OutputPlace& place : places) bytes -= place.reference.byte_size();
   return bytes;
 }
 
@@ -96,7 +110,7 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
   alignas(std::max_align_t) char first_block[kArenaBytes];
   google::protobuf::Arena arena(first_block, sizeof(first_block));
   auto& response = *google::protobuf::Arena::CreateMessage<v1::GradientResponse>(&arena);
-  Sender sender;
+  Sender sender(slices.places());
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
   response.set_divisor(result.divisor);

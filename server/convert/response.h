@@ -5,11 +5,14 @@
 #include <grpcpp/support/slice.h>
 
 #include <cstddef>
+#include <string>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "core/evaluate.h"
 #include "core/objective.h"
 #include "core/problem.h"
+#include "server/convert/output_places.h"
 
 namespace lossd::server {
 
@@ -21,18 +24,22 @@ grpc::Slice NewOutput(size_t bytes);
 class OutputSlices {
  public:
   OutputSlices() = default;  // of a problem whose outputs are not sent
-  explicit OutputSlices(const Problem& problem);
+  explicit OutputSlices(const Problem& problem, const OutputPlaces& places = {});
   const Outputs& outputs() const { return outputs_; }
+  // Those that lie in shared memory.
+  const OutputPlaces& places() const { return places_; }
   // The slice of an output; empty where the problem does not have it (null).
   grpc::Slice Of(const std::byte* output) const;
 
  private:
-  std::byte* Add(size_t bytes);
+  std::byte* Add(size_t bytes, absl::FunctionRef<std::string()> path);
 
+  OutputPlaces places_;
   Outputs outputs_;
   absl::InlinedVector<grpc::Slice, 2> slices_;
 };
-size_t OutputBytes(const Problem& problem);
+// Of the memory that OutputSlices takes.
+size_t OutputBytes(const Problem& problem, const OutputPlaces& places = {});
 
 // Both answers are written as GradientResponse: EvaluateResponse has the same fields with the same numbers. The slices
 // that were filled are sent as they lie.

@@ -101,7 +101,48 @@ absl::StatusOr<TensorView> ListView(std::string_view name, const v1::Tensor& mes
   return TensorView::Make(name, dtype, std::move(shape), std::move(segments));
 }
 
+// Numbers stay where they are. Integers and flags are copied: labels that have been checked must be those that are
+// used.
+absl::StatusOr<TensorView> SharedView(std::string_view name, const v1::Tensor& message, DType dtype,
+                                      ConvertedValues* converted) {
+  const auto memory = FindMemory(name, message.shared_memory(), converted);
+  if (!memory.ok()) return memory.status();
+  const size_t size = message.shared_memory().byte_size();
+  Segments segments;
+  if (size > 0) segments.push_back({memory->data, size});
+  if (!IsFloatingPoint(dtype) && size > 0) {
+    if (converted->reserve != nullptr && !converted->reserve(size)) {
+      return absl::ResourceExhaustedError(
+          fmt::format("{}: the server has no memory for a copy of {} bytes", name, size));
+    }
+    segments[0].data = converted->emplace_back(memory->data, memory->data + size).data();
+  }
+  auto view = TensorView::Make(name, dtype, Shape(message.shape().begin(), message.shape().end()), std::move(segments));
+  if (view.ok() && IsFloatingPoint(dtype)) view->SetChanges();
+  return view;
+}
+
 }  // namespace
+
+absl::StatusOr<SharedBytes> FindMemory(std::string_view field, const v1::SharedMemory& reference,
+                                       ConvertedValues* converted) {
+  if (converted->known_regions == nullptr) {
+    return absl::UnimplementedError(
+        fmt::format("{}: shared_memory is off at this server (--shared_memory_socket); send raw bytes", field));
+  }
+  std::shared_ptr<const Region> region = converted->known_regions->Find(reference.region());
+  if (region == nullptr) {
+    return absl::NotFoundError(fmt::format("{}: shared_memory.region: there is no such region, or no longer", field));
+  }
+  const uint64_t offset = reference.byte_offset(), size = reference.byte_size();
+  if (offset > region->size() || size > region->size() - offset) {
+    return Invalid(field, fmt::format("shared_memory: {} bytes from byte {} on; the region has {} bytes", size, offset,
+                                      region->size()));
+  }
+  const SharedBytes bytes{region->data() + offset, region->writable()};
+  converted->regions.push_back(std::move(region));
+  return bytes;
+}
 
 absl::StatusOr<TensorView> ToView(std::string_view name, const v1::Tensor& message, const wire::Payloads& payloads,
                                   ConvertedValues* converted) {
@@ -123,7 +164,8 @@ absl::StatusOr<TensorView> ToView(std::string_view name, const v1::Tensor& messa
     case v1::Tensor::kBools:
       return list_view({"bools", DType::kBool, static_cast<size_t>(message.bools().values_size())});
     case v1::Tensor::kSharedMemory:
-      return absl::UnimplementedError(fmt::format("{}: shared_memory is not served yet; send raw bytes", name));
+      if (!dtype.has_value()) return Invalid(name, "shared_memory without a dtype");
+      return SharedView(name, message, *dtype, converted);
     case v1::Tensor::kRaw:
     case v1::Tensor::DATA_NOT_SET:
       break;

@@ -13,6 +13,7 @@
 #include "server/convert/response.h"
 #include "server/handlers/answer.h"
 #include "server/handlers/handlers.h"
+#include "server/handlers/shared_memory.h"
 
 namespace lossd::server {
 namespace {
@@ -52,7 +53,7 @@ class Batch {
   explicit Batch(HandlerContext& context) : context_(context) {}
 
   void OnRequest(StreamedRequest& request) {
-    Where(request.request_bytes(), [this, &request] {
+    Where(IsSmall(context_, request), [this, &request] {
       Answer(request, [&]() -> absl::StatusOr<grpc::ByteBuffer> {
         if (absl::Status status = Add(request); !status.ok()) return status;
         return grpc::ByteBuffer();
@@ -61,7 +62,7 @@ class Batch {
   }
 
   void OnEnd(StreamedRequest& end) {
-    Where(evaluator_ ? evaluator_->held_bytes() : 0, [this, &end] {
+    Where(!evaluator_ || evaluator_->held_bytes() <= kInlineRequestBytes, [this, &end] {
       Answer(end, [&]() -> absl::StatusOr<grpc::ByteBuffer> {
         if (!evaluator_) return absl::InvalidArgumentError("header: missing; no message came");
         const absl::StatusOr<Result> result = evaluator_->Finish(end.cancellation());
@@ -72,8 +73,8 @@ class Batch {
   }
 
  private:
-  void Where(size_t bytes, std::function<void()> work) {
-    if (bytes <= kInlineRequestBytes) {
+  void Where(bool here, std::function<void()> work) {
+    if (here) {
       work();
     } else {
       context_.executor.Enqueue(std::move(work));
@@ -83,7 +84,8 @@ class Batch {
   absl::Status Add(StreamedRequest& request) {
     v1::EvaluateBatchRequest message;
     wire::Payloads payloads;
-    ConvertedValues converted;
+    size_t copied = 0;
+    ConvertedValues converted = NewConvertedValues(context_, request, &copied);
     if (auto status = wire::Decode(request.request(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) {
       return status;
     }
@@ -94,7 +96,7 @@ class Batch {
       return absl::InvalidArgumentError("header: in the first message alone; this is another one");
     }
     if (message.has_header()) {
-      if (absl::Status status = Begin(message.header(), payloads); !status.ok()) return status;
+      if (absl::Status status = Begin(message.header(), payloads, converted); !status.ok()) return status;
       if (!request.Keep(evaluator_->held_bytes())) return NoMemory();
     }
     const v1::GradientRequest chunk = TakeChunk(message);
@@ -111,10 +113,9 @@ class Batch {
     return request.Keep(evaluator_->held_bytes()) ? absl::OkStatus() : NoMemory();
   }
 
-  absl::Status Begin(const v1::EvaluateRequest& message, const wire::Payloads& payloads) {
+  absl::Status Begin(const v1::EvaluateRequest& message, const wire::Payloads& payloads, ConvertedValues& converted) {
     const auto header = TakeHeader(message);
     if (!header.ok()) return header.status();
-    ConvertedValues converted;
     auto views = ToViews(*header, payloads, /*gradient=*/false, &converted);
     if (!views.ok()) return views.status();
     auto request = ToRequest(*header, *std::move(views), /*gradient=*/false);

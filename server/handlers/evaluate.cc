@@ -16,6 +16,7 @@
 #include "server/handlers/answer.h"
 #include "server/handlers/handlers.h"
 #include "server/handlers/prepared.h"
+#include "server/handlers/shared_memory.h"
 
 namespace lossd::server {
 namespace {
@@ -44,6 +45,9 @@ constexpr size_t kArenaBytes = 4 << 10;
 absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
                                               const v1::GradientRequest& message, const TensorsByName& views,
                                               size_t held, bool gradient) {
+  if (!message.output_regions().empty()) {
+    return absl::InvalidArgumentError("output_regions: not for an objective; its gradients come in the response");
+  }
   const auto terms = ToTerms(message, views, gradient);
   if (!terms.ok()) return terms.status();
   if (!call.Settle(held + ObjectiveBytes(*terms, context.executor.num_threads()))) return OverBudget();
@@ -55,17 +59,18 @@ absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall
   return ToResponse(*result);
 }
 
-// Evaluates a problem into the memory that will be sent. `held` is what the call takes beside.
+// Evaluates a problem into the memory that will be sent, or where the caller wants it. `held` is what the call takes
+// beside.
 absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, UnaryCall& call, const Problem& problem,
-                                         const Plan& plan, size_t held) {
+                                         const Plan& plan, size_t held, const OutputPlaces& places = {}) {
   // Settle: what was reserved for the worst case becomes what this call takes.
   const size_t num_threads = context.executor.num_threads();
-  if (!call.Settle(held + OutputBytes(problem) + problem.permuted_bytes() + plan.partial_bytes +
+  if (!call.Settle(held + OutputBytes(problem, places) + problem.permuted_bytes() + plan.partial_bytes +
                    plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
     return OverBudget();
   }
   context.on_evaluation(problem, plan);
-  const OutputSlices slices(problem);
+  const OutputSlices slices(problem, places);
   const auto result = lossd::Evaluate(problem, plan, slices.outputs(), context.executor, call.cancellation());
   if (!result.ok()) return result.status();
   return ToResponse(problem, *result, slices);
@@ -89,7 +94,8 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
   auto& message = *google::protobuf::Arena::CreateMessage<v1::GradientRequest>(&arena);
   if (auto status = wire::Parse(parts.skeleton, &message); !status.ok()) return status;
 
-  ConvertedValues converted;
+  size_t copied = 0;
+  ConvertedValues converted = NewConvertedValues(context, call, &copied);
   auto views = ToViews(message, parts.payloads, gradient, &converted);
   if (!views.ok()) return views.status();
   const size_t held = HeldBytes(call, message, parts.payloads, converted);
@@ -100,9 +106,12 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
   if (!request.ok()) return request.status();
   auto problem = MakeProblem(*std::move(request));
   if (!problem.ok()) return problem.status();
+  const auto places = PlaceOutputs(message, *problem, &converted);
+  if (!places.ok()) return places.status();
+  problem->outputs_change = !places->empty();
   const Plan plan = MakePlan(*problem);
-  auto answer = Compute(context, call, *problem, plan, held);
-  if (prepared != nullptr && answer.ok()) {
+  auto answer = Compute(context, call, *problem, plan, held, *places);
+  if (prepared != nullptr && answer.ok() && places->empty()) {
     prepared->Keep(parts.skeleton, gradient, parts.payloads, *std::move(problem), plan);
   }
   return answer;
@@ -127,7 +136,7 @@ absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, UnaryCall& ca
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
-  if (call.request_bytes() <= kInlineRequestBytes) {
+  if (IsSmall(context, call)) {
     Answer(call, [&] { return RunSmall(context, call, gradient); });
     return;
   }

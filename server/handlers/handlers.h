@@ -7,6 +7,7 @@
 #include "core/executor.h"
 #include "core/plan.h"
 #include "core/problem.h"
+#include "server/shared_memory/regions.h"
 #include "server/transport/request_stream.h"
 #include "server/transport/unary_call.h"
 
@@ -17,6 +18,7 @@ struct HandlerContext {
   Executor& executor;
   // Told about every problem that is about to be evaluated; thread-safe. For the metrics.
   std::function<void(const Problem&, const Plan&)> on_evaluation;
+  const Regions* regions = nullptr;  // null: no memory is shared
 };
 
 // Requests up to this size are computed on the thread that read them: 4,096 pairs of floats take 2 to 9 us

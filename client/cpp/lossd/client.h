@@ -84,6 +84,9 @@ struct LossCall {
   bool hessian_diagonal = false;                  // of Gradient
   std::optional<ConstTensor> upstream = {};       // of Gradient with the reduction NONE: what per_item is weighed with
   std::optional<absl::Duration> timeout = {};     // instead of ClientOptions::timeout
+  // Outputs that go to shared memory, by their path in the response: "gradients.y_pred", "per_item". The result has the
+  // dtype and shape of such a tensor, and no bytes.
+  std::vector<std::pair<std::string, SharedPlace>> output_regions = {};
 };
 
 struct EvaluateResult {

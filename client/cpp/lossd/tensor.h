@@ -35,11 +35,18 @@ consteval DType DTypeFor() {
     static_assert(sizeof(T) == 0, "no such element type on the wire");
 }
 
+// Bytes in memory that the server shares (lossd/shared_region.h).
+struct SharedPlace {
+  std::string region = {};  // empty: not in shared memory
+  uint64_t offset = 0, size_bytes = 0;
+};
+
 // Memory of the caller, read as a dense tensor: little-endian, the last axis contiguous. Sent without being copied.
 struct ConstTensor {
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;  // outermost axis first; empty: a scalar
-  std::span<const std::byte> bytes;
+  std::vector<int64_t> shape = {};  // outermost axis first; empty: a scalar
+  std::span<const std::byte> bytes = {};
+  SharedPlace shared = {};  // where the server finds them; then nothing is sent
 
   // A vector: shape [values.size()].
   template <class Container>
@@ -50,7 +57,7 @@ struct ConstTensor {
   template <class Container>
   static ConstTensor Of(const Container& values, std::vector<int64_t> shape) {
     const std::span span(std::data(values), std::size(values));
-    return {DTypeFor<typename decltype(span)::element_type>(), std::move(shape), std::as_bytes(span)};
+    return {DTypeFor<typename decltype(span)::element_type>(), std::move(shape), std::as_bytes(span), {}};
   }
   // A temporary would be gone before it is sent.
   template <class Container>
@@ -83,7 +90,7 @@ class Tensor {
   }
 
   // The same tensor, borrowed.
-  ConstTensor view() const { return {dtype_, shape_, bytes()}; }
+  ConstTensor view() const { return {dtype_, shape_, bytes(), {}}; }
 
  private:
   DType dtype_ = DType::kF32;
