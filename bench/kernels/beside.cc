@@ -86,11 +86,13 @@ void RunBeside(benchmark::State& state, Threads threads, size_t bytes, size_t el
   state.counters["of_read"] = Median(of_read);
 }
 
-void RunScaled(benchmark::State& state, int threads, const std::function<void(int)>& work) {
+void RunScaled(benchmark::State& state, int threads, const std::function<void(Executor&)>& work) {
   const Threads wall{2};
   const auto time = [&](int count) {
+    Executor executor(count);
+    work(executor);
     const double begin = wall.Now();
-    work(count);
+    work(executor);
     return wall.Now() - begin;
   };
   std::vector<double> speedups;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+#include "core/executor.h"
+
 namespace lossd::bench {
 
 // On how many threads, and by which clock: CPU time of the one thread, or wall time of all.
@@ -25,7 +27,8 @@ double Median(std::vector<double> values);
 void RunBeside(benchmark::State& state, Threads threads, size_t bytes, size_t elements, size_t repeats,
                const std::function<void()>& work);
 
-// Runs `work(1)` and `work(threads)` in turn by wall time, and reports the counter `speedup`, median of the iterations.
-void RunScaled(benchmark::State& state, int threads, const std::function<void(int)>& work);
+// Runs `work` on one thread and on `threads` in turn, each twice, of which the second time counts (the first wakes the
+// threads), by wall time; reports the counter `speedup`, median of the iterations.
+void RunScaled(benchmark::State& state, int threads, const std::function<void(Executor&)>& work);
 
 }  // namespace lossd::bench

@@ -117,8 +117,7 @@ void RegisterScaling(const Case& c, Size size, int threads) {
   benchmark::RegisterBenchmark(name.c_str(),
                                [=](benchmark::State& state) {
                                  Prepared& prepared = Prepare(name, c, {.size = size});
-                                 RunScaled(state, threads, [&](int count) {
-                                   Executor executor(count);
+                                 RunScaled(state, threads, [&](Executor& executor) {
                                    benchmark::DoNotOptimize(Evaluate(prepared.problem, prepared.plan, prepared.outputs,
                                                                      executor, Cancellation()));
                                  });

@@ -65,24 +65,26 @@ struct PoissonNll {
     const V one = C(d, 1.0);
     const auto none = hn::Eq(t, hn::Zero(d));
     // Where ln t! is added; elsewhere computed for 2.
-    const auto adds = hn::And(hn::Gt(t, one), hn::Eq(C(d, full), one));
+    const auto adds = hn::Gt(t, one);
     const V count = hn::IfThenElse(adds, t, C(d, 2.0));
-    const V log_count = hn::Log(d, count);
-    const V half_log = hn::MulAdd(C(d, 0.5), log_count, C(d, kHalfLog2Pi));
+    const auto stirling = [&](V log_count) HWY_ATTR { return hn::MulAdd(C(d, 0.5), log_count, C(d, kHalfLog2Pi)); };
     if (log_input != 0) {
       const V rate = ExpOf(d, x);
       const V plain = hn::Sub(rate, hn::IfThenZeroElse(none, hn::Mul(t, x)));
-      const V whole = hn::Add(HalfDeviance(d, count, rate, hn::Sub(x, log_count)), half_log);
       // exp(x) - t for t near 1.
       const auto near = hn::Lt(hn::Abs(x), C(d, 0.5));
       const V close = hn::Add(hn::Expm1(d, hn::IfThenElseZero(near, x)), hn::Sub(one, t));
       const V slope = hn::IfThenElse(near, close, hn::Sub(rate, t));
+      if (full == 0) return {plain, {slope}, rate};
+      const V log_count = hn::Log(d, count);
+      const V whole = hn::Add(HalfDeviance(d, count, rate, hn::Sub(x, log_count)), stirling(log_count));
       return {hn::IfThenElse(adds, whole, plain), {slope}, rate};
     }
     const Local<V> plain = Poisson{epsilon}(d, x, t);
-    const V rate = hn::Add(x, C(d, epsilon));
+    if (full == 0) return plain;
+    const V rate = hn::Add(x, C(d, epsilon)), log_count = hn::Log(d, count);
     const V deviance = HalfDeviance(d, count, rate, hn::Sub(Ln(d, rate), log_count));
-    const V whole = hn::Add(hn::Sub(deviance, C(d, epsilon)), half_log);
+    const V whole = hn::Add(hn::Sub(deviance, C(d, epsilon)), stirling(log_count));
     return {hn::IfThenElse(adds, whole, plain.value), plain.slope, plain.curvature};
   }
 };
