@@ -11,6 +11,7 @@ from common import Target, figure, load, median, ratio, run_of, table, target_ta
 KIB, MIB = 1 << 10, 1 << 20
 SMALL, SMALL_IN_FLIGHT = 256, 32  # bytes of 2 x 32 float32
 LARGE_IN_FLIGHT = {2: 8, 16: 8, 64: 4}  # by MiB; those that rpc_bench has in its quick run
+SHARED_MEMORY_MS = 0.2  # what a call may take beside the evaluation
 SERVERS = ["no-op", "lossd", "plain", "python"]
 
 
@@ -91,6 +92,10 @@ def targets(document):
     for row in document.get("memory", []):
         if row["server"] == "lossd":
             found.append(Target(f"{row['scenario']}: peak memory a call over its bytes", memory_ratio(row), 1.1))
+    for row in document.get("shared", []):
+        limit = [1.1 * alone + SHARED_MEMORY_MS for alone in row["in_process_ms"]]
+        measured = ratio(row["call_ms"], limit)
+        found.append(Target(f"{row['scenario']} in shared memory: time over 1.1 in process + 200 us", measured, 1))
     for row in document.get("start", []):
         found.append(Target("start to SERVING", median(row["milliseconds"]), 100, unit=" ms"))
         found.append(Target("idle memory", median(row["idle_bytes"]) / 1e6, 40, unit=" MB"))
@@ -163,6 +168,9 @@ def sections(document):
     if runs.scenarios:
         yield "Server CPU a call, as ratios", ratio_table(runs, kernels)
         yield "Calls", calls_table(runs, kernels)
+    if rows := document.get("shared"):
+        cells = [[r["scenario"], *(figure(median(r[key])) for key in ("in_process_ms", "call_ms"))] for r in rows]
+        yield "Shared memory", table(["scenario", "in process, ms", "a call, ms"], cells)
     if rows := document.get("memory"):
         head = ["scenario", "server", "idle MB", "peak MB a call in flight", "over its request and response"]
         cells = [

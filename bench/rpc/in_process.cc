@@ -21,7 +21,7 @@ T Value(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
-Problem Make(const std::string& bytes, bool gradient, std::vector<std::vector<std::byte>>* converted) {
+Problem Make(const std::string& bytes, bool gradient, server::ConvertedValues* converted) {
   v1::GradientRequest message;
   wire::Payloads payloads;
   const Segment segment{reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()};

@@ -9,6 +9,7 @@
 #include "core/executor.h"
 #include "core/plan.h"
 #include "core/problem.h"
+#include "server/convert/request.h"
 
 namespace lossd::bench {
 
@@ -27,7 +28,7 @@ class InProcess {
 
  private:
   std::string message_;
-  std::vector<std::vector<std::byte>> converted_;
+  server::ConvertedValues converted_;
   Problem problem_;
   Plan plan_;
   std::vector<std::vector<std::byte>> memory_;  // what outputs_ points at

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bench/rpc/measure.h"
+#include "bench/rpc/shared_memory.h"
 
 ABSL_FLAG(bool, quick, false, "fewer scenarios and shorter rounds, for a look");
 ABSL_FLAG(std::string, json, "", "write the results there");
@@ -85,6 +86,11 @@ int Main(const std::string& program) {
     if (!IsWanted(scenario.name())) continue;
     measuring(scenario.name() + ": allocations and copies");
     MeasureCounts(scenario, Compiled(commands), 0.5, results);
+  }
+  for (const NamedCommand& command : commands) {
+    if (command.name != "lossd" || !IsWanted("shared memory")) continue;
+    measuring("shared memory");
+    MeasureSharedMemory(command.command, quick ? 21 : 51, results);
   }
   Fleet fleet(commands);
   for (const Scenario& scenario : quick ? QuickScenarios() : AllScenarios()) {

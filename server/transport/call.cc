@@ -242,8 +242,8 @@ void Call::StartRead() {
 }
 
 void Call::StartWrite(const grpc::ByteBuffer& message) {
-  ++pending_events_;
   writing_bytes_ = message.Length();
+  ++pending_events_;
   stream_.Write(message, &written_);
 }
 

@@ -50,7 +50,7 @@ TEST_F(ToolsTest, GrpcurlWorksFromReflectionAlone) {
   EXPECT_THAT(call("lossd.v1.LossService/DescribeLoss", R"({"loss": "huber"})"), HasSubstr("delta"));
   constexpr int kCodeOffset = 64;  // grpcurl exits with 64 and the code
   EXPECT_THAT(call("lossd.v1.LossService/Evaluate", R"({"loss": "hubr"})", kCodeOffset + 5), HasSubstr("huber"));
-  EXPECT_THAT(call("lossd.v1.LossService/EvaluateStream", "", kCodeOffset + 12), HasSubstr("not served yet"));
+  EXPECT_THAT(call("lossd.v1.LossService/EvaluateStream", std::string(kHuber) + kHuber), HasSubstr("\"value\": 0.18"));
   EXPECT_THAT(call("grpc.health.v1.Health/Check", R"({"service": "lossd.v1.LossService"})"), HasSubstr("SERVING"));
   EXPECT_THAT(call("grpc.channelz.v1.Channelz/GetServers", "{}"), HasSubstr("listen_socket"));
 }
