@@ -1,9 +1,12 @@
 // Reductions, divisors, weights and masks. Expected numbers are by hand or from the source named at the case.
 #include "core/evaluate.h"
 
+#include <chrono>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -247,6 +250,40 @@ TEST(Evaluate, CancellationStopsTheWorkAndSaysSo) {
   cancellation.Cancel();
   EXPECT_THAT(Evaluate(*problem, MakePlan(*problem), {.gradients = {gradient.data()}}, executor, cancellation),
               StatusIs(StatusCode::kCancelled, ::testing::_));
+}
+
+// One item of everything: it must see the cancellation inside the kernel.
+TEST(Evaluate, CancellationStopsABatchLossInTheMiddle) {
+  const int64_t n = 4096, dim = 64;
+  std::vector<float> x(n * dim);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 7919) % 101) - 50;
+  std::vector<std::byte> embeddings(x.size() * sizeof(float)), labels(n * sizeof(int32_t));
+  std::memcpy(embeddings.data(), x.data(), embeddings.size());
+  Request request;
+  request.loss = "supcon";
+  request.y_pred = *TensorView::Make("y_pred", DType::kF32, {n, dim}, {{embeddings.data(), embeddings.size()}});
+  request.y_true = *TensorView::Make("y_true", DType::kI32, {n}, {{labels.data(), labels.size()}});
+  request.gradient = true;
+  const absl::StatusOr<Problem> problem = MakeProblem(request);
+  ASSERT_THAT(problem, IsOk());
+  std::vector<std::byte> gradient(problem->gradient_bytes());
+  Executor executor(2);
+  const auto took = [&](const Cancellation& cancellation, StatusCode expected) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(Evaluate(*problem, MakePlan(*problem), {.gradients = {gradient.data()}}, executor, cancellation)
+                  .status()
+                  .code(),
+              expected);
+    return std::chrono::steady_clock::now() - begin;
+  };
+  const auto whole = took(Cancellation(), StatusCode::kOk);
+  Cancellation cancellation;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(whole / 10);
+    cancellation.Cancel();
+  });
+  EXPECT_LT(took(cancellation, StatusCode::kCancelled), whole * 7 / 10);
+  canceller.join();
 }
 
 TEST(Plan, IsAFunctionOfShapesAndKeepsRowsWhole) {
