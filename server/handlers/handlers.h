@@ -25,8 +25,8 @@ struct HandlerContext {
 // (scripts/bench kernels), which a hand-over with its wake-up is expected to cost too. That cost has not been measured.
 inline constexpr size_t kInlineRequestBytes = 32 << 10;
 
-// Requests of one stream that are in flight: enough to hide a round trip in a data centre (50 us) behind small requests
-// (1 us of wire each); large ones are bounded by the memory budget before.
+// Requests of one stream that are in flight: twice what stream_bench keeps on its way, so that a caller with a longer
+// round trip is not held up. Large ones are bounded by the memory budget before.
 inline constexpr size_t kStreamedInFlight = 64;
 
 // Most that protobuf itself parses of a request: names, params, and tensors typed by hand as lists. Lists grow when
