@@ -9,6 +9,9 @@
 #include <string>
 #include <thread>
 
+#ifdef LOSSD_MIMALLOC
+#include "server/allocator.h"
+#endif
 #include "server/build_info.h"
 #include "server/flags.h"
 #include "server/log.h"
@@ -114,4 +117,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lossd::server
 
-int main(int argc, char** argv) { return lossd::server::Main(argc, argv); }
+int main(int argc, char** argv) {
+#ifdef LOSSD_MIMALLOC
+  lossd::server::KeepFreedMemoryAwhile();
+#endif
+  return lossd::server::Main(argc, argv);
+}
