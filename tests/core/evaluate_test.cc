@@ -292,8 +292,8 @@ TEST(Plan, IsAFunctionOfShapesAndKeepsRowsWhole) {
     size_t items_per_block, num_blocks, num_shards;
   };
   const Case cases[] = {
-      {{0}, 0, 0, 0},       {{1}, 1, 1, 1},         {{4096}, 4096, 1, 1},
-      {{4097}, 4096, 2, 1}, {{65536}, 4096, 16, 1}, {{65537}, 4096, 17, 2},
+      {{0}, 0, 0, 0},       {{1}, 1, 1, 1},          {{4096}, 4096, 1, 1},
+      {{4097}, 4096, 2, 1}, {{262144}, 4096, 64, 1}, {{262145}, 4096, 65, 2},
   };
   for (const Case& c : cases) {
     const std::vector<float> zeros(ElementCount(c.shape).value());
