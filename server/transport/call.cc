@@ -108,21 +108,21 @@ void Call::OnEvent(Event event, bool ok) {
   if (--pending_events_ > 0) return;
   Report();
   queue_.Remove(position_);
-  Transport& transport = queue_.transport();
-  std::atomic<int64_t>& count = transport.CountOf(*method_);
+  CallQueue::Counts& counts = queue_.counts();
+  std::atomic<int64_t>& count = counts.Of(*method_);
   delete this;  // gives its bytes back
-  transport.activity_.fetch_add(1, std::memory_order_relaxed);
+  counts.activity.fetch_add(1, std::memory_order_relaxed);
   if (count.fetch_sub(1) == 1) count.notify_all();
 }
 
 void Call::OnArrived() {
   Post(queue_);
   Transport& transport = queue_.transport();
-  transport.activity_.fetch_add(1, std::memory_order_relaxed);
+  queue_.counts().activity.fetch_add(1, std::memory_order_relaxed);
   started_ = steady_clock::now();
   position_ = queue_.Add(this);
   method_ = &transport.Find(context_.method());
-  transport.CountOf(*method_).fetch_add(1, std::memory_order_relaxed);
+  queue_.counts().Of(*method_).fetch_add(1, std::memory_order_relaxed);
   if (method_->observer != nullptr) method_->observer->OnStarted();
   if (transport.holding_.load(std::memory_order_relaxed)) {
     Enter(State::kHeld);

@@ -4,9 +4,14 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
+#include <atomic>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <thread>
+
+#include "server/sharding.h"
+#include "server/transport/method.h"
 
 namespace lossd::server {
 
@@ -33,10 +38,18 @@ class CallQueue final : private EventTarget {
  public:
   using Position = std::list<Call*>::iterator;
 
+  // Of this queue alone: those of others change on other threads. Written on the queue's thread, read by any.
+  struct alignas(kCacheLineBytes) Counts {
+    std::atomic<int64_t> num_calls{0}, num_streams{0};  // that have arrived and are not gone
+    std::atomic<uint64_t> activity{0};                  // changes whenever a call arrives or is gone
+    std::atomic<int64_t>& Of(const Method& method) { return method.stream == nullptr ? num_calls : num_streams; }
+  };
+
   CallQueue(Transport& transport, std::unique_ptr<grpc::ServerCompletionQueue> queue);
 
   Transport& transport() { return transport_; }
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  Counts& counts() { return counts_; }
 
   void Start();
   void Stop();  // joins the thread
@@ -65,6 +78,7 @@ class CallQueue final : private EventTarget {
   EventTag stop_{this, Event::kStop};
   grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_, drain_alarm_, stop_alarm_;
   bool stopping_ = false;
+  Counts counts_;
   std::list<Call*> calls_;
   std::thread thread_;
 };

@@ -47,9 +47,26 @@ void Transport::Wake() {
 
 void Transport::Stop() {
   // Shutdown cancels calls and does not wait for their handlers, whose answers still go through the queues.
-  for (int64_t calls = num_calls_; calls > 0; calls = num_calls_) num_calls_.wait(calls);
-  for (int64_t streams = num_streams_; streams > 0; streams = num_streams_) num_streams_.wait(streams);
+  const auto wait = [](const std::atomic<int64_t>& count) {
+    for (int64_t calls = count; calls > 0; calls = count) count.wait(calls);
+  };
+  for (const auto& queue : queues_) {
+    wait(queue->counts().num_calls);
+    wait(queue->counts().num_streams);
+  }
   for (const auto& queue : queues_) queue->Stop();
+}
+
+uint64_t Transport::activity() const {
+  uint64_t activity = 0;
+  for (const auto& queue : queues_) activity += queue->counts().activity.load(std::memory_order_relaxed);
+  return activity;
+}
+
+int64_t Transport::num_calls() const {
+  int64_t calls = 0;
+  for (const auto& queue : queues_) calls += queue->counts().num_calls.load(std::memory_order_relaxed);
+  return calls;
 }
 
 const Method& Transport::Find(std::string_view name) const {

@@ -72,7 +72,7 @@ class Transport {
   void Wake();
 
   // Changes whenever a call arrives or is gone.
-  uint64_t activity() const { return activity_.load(std::memory_order_relaxed); }
+  uint64_t activity() const;
   // gRPC has begun to shut down: no further call will arrive.
   bool closed() const { return closed_.load(std::memory_order_relaxed); }
 
@@ -80,14 +80,13 @@ class Transport {
   void Stop();
 
   // Calls that have arrived and are not gone; streams, which may last for ever, are not among them.
-  int64_t num_calls() const { return num_calls_.load(std::memory_order_relaxed); }
+  int64_t num_calls() const;
 
  private:
   friend class Call;
   friend class CallQueue;
 
   const Method& Find(std::string_view name) const;
-  std::atomic<int64_t>& CountOf(const Method& method) { return method.stream == nullptr ? num_calls_ : num_streams_; }
 
   const TransportOptions options_;
   Admission& admission_;
@@ -95,9 +94,6 @@ class Transport {
   std::vector<Method> methods_;
   absl::flat_hash_map<std::string_view, const Method*> by_name_;
   grpc::AsyncGenericService service_;
-  std::atomic<int64_t> num_calls_{0};
-  std::atomic<int64_t> num_streams_{0};
-  std::atomic<uint64_t> activity_{0};
   std::atomic<bool> holding_{false};
   std::atomic<bool> closed_{false};
   std::vector<std::unique_ptr<CallQueue>> queues_;
