@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import sys
 from dataclasses import dataclass
 
 
@@ -77,3 +78,17 @@ def target_table(targets):
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def report(usage, machine_line, sections, targets):
+    """What the command line asks for: JSON in, Markdown out, a line for each target."""
+    if len(sys.argv) != 3 or sys.argv[1] in ("-h", "--help"):
+        print(usage, file=sys.stderr)
+        return 2
+    document = load(sys.argv[1])
+    parts = [machine_line(document) + "\n"]
+    parts += [f"## {title}\n\n{text}" for title, text in sections(document)]
+    write(sys.argv[2], "\n".join(parts))
+    for target in targets(document):
+        print(target.line())
+    return 0

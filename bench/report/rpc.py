@@ -6,7 +6,7 @@
 
 import sys
 
-from common import Target, figure, load, median, ratio, run_of, table, target_table, write
+from common import Target, figure, median, ratio, report, run_of, table, target_table
 
 KIB, MIB = 1 << 10, 1 << 20
 SMALL, SMALL_IN_FLIGHT = 256, 32  # bytes of 2 x 32 float32
@@ -190,22 +190,5 @@ def sections(document):
         yield "Allocations and copies", table(head, cells)
 
 
-def markdown(document):
-    parts = [machine_line(document) + "\n"]
-    parts += [f"## {title}\n\n{text}" for title, text in sections(document)]
-    return "\n".join(parts)
-
-
-def main():
-    if len(sys.argv) != 3 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    document = load(sys.argv[1])
-    write(sys.argv[2], markdown(document))
-    for target in targets(document):
-        print(target.line())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(__doc__, machine_line, sections, targets))
