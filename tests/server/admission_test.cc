@@ -163,6 +163,21 @@ TEST(Admission, PursesKeepNothingFromThoseWhoWait) {
   Contend(kBudget, [](std::mt19937& random) { return random() % 8 == 0 ? random() % kBudget : random() % 100'000; });
 }
 
+TEST(Admission, WhatIsGivenBackWhileSomebodyWaitsGoesToThemAndNotIntoAPurse) {
+  constexpr size_t kBudget = size_t{1} << 30;
+  Admission admission(kBudget, /*max_waiting=*/1);
+  auto small = std::make_unique<Ticket>(admission, [] {});
+  ASSERT_EQ(small->Ask(100'000), Verdict::kGranted);
+  bool told = false;
+  Ticket all(admission, [&told] { told = true; });
+  ASSERT_EQ(all.Ask(kBudget), Verdict::kWaiting) << "purses are empty, and the small call holds its part";
+  ASSERT_TRUE(small->Settle(50'000));
+  EXPECT_FALSE(told);
+  small.reset();
+  EXPECT_TRUE(told);
+  EXPECT_EQ(admission.load().granted_bytes, kBudget);
+}
+
 TEST(Admission, WhatIsInAPurseIsNotCountedAsGranted) {
   Admission admission(/*budget_bytes=*/size_t{1} << 30, /*max_waiting=*/1);
   {
