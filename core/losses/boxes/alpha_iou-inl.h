@@ -66,20 +66,23 @@ struct AlphaIou {
                     .value = .998046875,
                     .gradient = {.002929688, .005859375, -.002929688, -.005859375},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double alpha, kind, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Term base = OneMinusPowerOfIou(boxes, alpha);
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Term<kCurved> base = OneMinusPowerOfIou(boxes, alpha);
     if (kind == kGiou) return base + Power(boxes.Uncovered(), alpha);
     if (kind == kDiou) return base + Power(boxes.Distance(), alpha);
     if (kind != kCiou) return base;
-    const Term v = boxes.Aspect();
+    const Term<kCurved> v = boxes.Aspect();
     const Real a = Select(v.v > 0, v.v / (boxes.gap.v + v.v), 0);
     return base + Power(boxes.Distance(), alpha) + Power(a * v, alpha);
   }

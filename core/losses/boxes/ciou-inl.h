@@ -73,17 +73,20 @@ struct Ciou {
                     .value = .884732269,
                     .gradient = {.060113345, .11414831, -.060113345, -.14539831},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
       .conventions = {{.convention = Convention::kTorch, .reduction = Reduction::kNone}},
+      .curvature = true,
   };
   double variant, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Term v = boxes.Aspect(), base = boxes.gap + boxes.Distance();
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Term<kCurved> v = boxes.Aspect(), base = boxes.gap + boxes.Distance();
     if (variant == kFull) return base + Square(v) / (boxes.gap + v);
     Mask counts = v.v > 0;
     if (variant == kGated) counts = Both(counts, boxes.iou.v > .5);

@@ -56,16 +56,21 @@ struct Diou {
                     .value = .8828125,
                     .gradient = {.0625, .109375, -.0625, -.140625},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
       .conventions = {{.convention = Convention::kTorch, .reduction = Reduction::kNone}},
+      .curvature = true,
   };
   double box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const { return boxes.gap + boxes.Distance(); }
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    return boxes.gap + boxes.Distance();
+  }
 };
 
 }  // namespace HWY_NAMESPACE

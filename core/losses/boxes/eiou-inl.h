@@ -55,18 +55,24 @@ struct Eiou {
                     .value = 1.6953125,
                     .gradient = {.3125, .484375, -.3125, -.515625},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const { return Of(boxes); }
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    return Of(boxes);
+  }
 
-  static HWY_INLINE Term Of(const Boxes& boxes) {
-    const Term sides = Square(boxes.x.growth / boxes.x.around) + Square(boxes.y.growth / boxes.y.around);
+  template <bool kCurved>
+  static HWY_INLINE Term<kCurved> Of(const Boxes<kCurved>& boxes) {
+    const Term<kCurved> sides = Square(boxes.x.growth / boxes.x.around) + Square(boxes.y.growth / boxes.y.around);
     return boxes.gap + boxes.Distance() + sides;
   }
 };

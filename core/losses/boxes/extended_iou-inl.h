@@ -53,39 +53,47 @@ struct ExtendedIou {
                     .value = 1.616666667,
                     .gradient = {-.044444444, 0, -.088888889, -.088888889},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double smooth_point, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Term u = Select(boxes.meet, boxes.gap, Apart(boxes));
-    return Select(u.v < smooth_point, Chain(u.v * u.v / (2 * smooth_point), u.v / smooth_point, u),
-                  Chain(u.v - smooth_point / 2, 1, u));
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Term<kCurved> u = Select(boxes.meet, boxes.gap, Apart(boxes));
+    return Select(u.v < smooth_point, Chain(u.v * u.v / (2 * smooth_point), u.v / smooth_point, 1 / smooth_point, u),
+                  Chain(u.v - smooth_point / 2, 1, 0, u));
   }
 
  private:
-  static HWY_INLINE Term Apart(const Boxes& boxes) {
-    const Span<0>& x = boxes.x;
-    const Span<1>& y = boxes.y;
-    const Along<0> x1 = Absolute(x.offset), x2 = x1 + x.overlap;
-    const Along<1> y1 = Absolute(y.offset), y2 = y1 + y.overlap;
-    const Term overlap = x2 * y2 + Lesser(x1, x2) * Lesser(y1, y2) - x1 * -Lesser(-y1, -y2) + Lesser(-x1, -x2) * y1;
+  template <bool kCurved>
+  static HWY_INLINE Term<kCurved> Apart(const Boxes<kCurved>& boxes) {
+    const Span<0, kCurved>& x = boxes.x;
+    const Span<1, kCurved>& y = boxes.y;
+    const Along<0, kCurved> x1 = Absolute(x.offset), x2 = x1 + x.overlap;
+    const Along<1, kCurved> y1 = Absolute(y.offset), y2 = y1 + y.overlap;
+    const Term<kCurved> overlap =
+        x2 * y2 + Lesser(x1, x2) * Lesser(y1, y2) - x1 * -Lesser(-y1, -y2) + Lesser(-x1, -x2) * y1;
     // 1 - I / (S - I), S the sum of both areas. Far apart I / U is nearly -1, where its quotient rule would cancel.
-    Term areas = x.pred * y.pred;
+    Term<kCurved> areas = x.pred * y.pred;
     areas.v = areas.v + x.truth * y.truth;
     const Real all = areas.v - overlap.v;
-    Term u(1.0 - overlap.v / all);
+    Term<kCurved> u(1.0 - overlap.v / all);
     for (size_t k = 0; k < 4; ++k) u.d[k] = (overlap.v / all * areas.d[k] - areas.v / all * overlap.d[k]) / all;
-    return Select(all == Real(0), Term(1), u);
+    Real growth[4];
+    for (size_t k = 0; k < 4; ++k) growth[k] = areas.d[k] - overlap.d[k];
+    SetCurvatureOfQuotient(growth, all, u);
+    return Select(all == Real(0), Term<kCurved>(1), u);
   }
-  template <size_t kAxis>
-  static HWY_INLINE Along<kAxis> Lesser(const Along<kAxis>& a, const Along<kAxis>& b) {
-    const Real share = Span<kAxis>::Less(a.v, b.v);
-    Along<kAxis> y(Min(a.v, b.v));
+  template <size_t kAxis, bool kCurved>
+  static HWY_INLINE Along<kAxis, kCurved> Lesser(const Along<kAxis, kCurved>& a, const Along<kAxis, kCurved>& b) {
+    const Real share = Span<kAxis, kCurved>::Less(a.v, b.v);
+    Along<kAxis, kCurved> y(Min(a.v, b.v));
     for (size_t k = 0; k < 2; ++k) y.d[k] = share * a.d[k] + (1.0 - share) * b.d[k];
     return y;
   }

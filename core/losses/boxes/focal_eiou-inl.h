@@ -64,18 +64,21 @@ struct FocalEiou {
                     .value = .599383482,
                     .gradient = {.110485435, .171252424, -.110485435, -.182300967},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double gamma, detach, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Term loss = Eiou::Of(boxes);
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Term<kCurved> loss = Eiou::Of(boxes);
     if (gamma == 0) return loss;
-    const Term weight = PowerOfIou(boxes, gamma);
+    const Term<kCurved> weight = PowerOfIou(boxes, gamma);
     return detach > 0 ? weight.v * loss : weight * loss;
   }
 };

@@ -53,16 +53,21 @@ struct Giou {
                     .value = .875,
                     .gradient = {.0625, .125, -.0625, -.125},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
       .conventions = {{.convention = Convention::kTorch, .reduction = Reduction::kNone}},
+      .curvature = true,
   };
   double box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const { return boxes.gap + boxes.Uncovered(); }
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    return boxes.gap + boxes.Uncovered();
+  }
 };
 
 }  // namespace HWY_NAMESPACE

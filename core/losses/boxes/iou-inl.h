@@ -62,22 +62,26 @@ struct Iou {
                     .gradient = {-.009259259, -.018518519, .009259259, -.046296296},
                     .digits = 6,
                     .params = {2, 1e-6, 0, 0}}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double mode, epsilon, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Term &iou = boxes.iou, &gap = boxes.gap;
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Term<kCurved>&iou = boxes.iou, &gap = boxes.gap;
     if (mode == kLog) {
-      const Real value = Select(gap.v < .5, -Log1p(-gap.v), Select(iou.v > 0, -Log(iou.v), kInf));
       const Real floor = epsilon > 0 ? -Log(epsilon) : Real(kInf);
-      return Select(iou.v < epsilon, Term(floor), Chain(value, Select(iou.v > 0, 1.0 / iou.v, 0), gap));
+      const Real value = Select(gap.v < .5, -Log1p(-gap.v), -Log(iou.v));
+      return Select(Either(iou.v < epsilon, iou.v == Real(0)), Term<kCurved>(floor),
+                    ChainOfPower(value, -1.0 / iou.v, -1, iou));
     }
-    if (mode == kSquare) return Chain(gap.v * (1.0 + iou.v), 2.0 * iou.v, gap);
+    if (mode == kSquare) return Chain(gap.v * (1.0 + iou.v), 2.0 * iou.v, -2, gap);
     return gap;
   }
 

@@ -56,28 +56,31 @@ struct Siou {
                     .value = .941120168,
                     .gradient = {.080973767, .1294048, -.080973767, -.189981877},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
   };
   double theta, box_format, invalid_box;
 
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Span<0>& x = boxes.x;
-    const Span<1>& y = boxes.y;
-    const Term direction = 2.0 * (Absolute(x.shift) * Absolute(y.shift) / boxes.SquaredShift());
-    const Term pull = Term(2) - direction;
-    const Term centres =
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Span<0, kCurved>& x = boxes.x;
+    const Span<1, kCurved>& y = boxes.y;
+    const Term<kCurved> direction = 2.0 * (Absolute(x.shift) * Absolute(y.shift) / boxes.SquaredShift());
+    const Term<kCurved> pull = Term<kCurved>(2) - direction;
+    const Term<kCurved> centres =
         Saturate(pull * Whole(Square(x.shift / x.around))) + Saturate(pull * Whole(Square(y.shift / y.around)));
     return boxes.gap + Real(.5) * (centres + (Side(x) + Side(y)));
   }
 
  private:
-  template <size_t kAxis>
-  HWY_INLINE Along<kAxis> Side(const Span<kAxis>& span) const {
-    const Along<kAxis> larger = Select(span.growth.v > 0, span.pred, Along<kAxis>(span.truth));
+  template <size_t kAxis, bool kCurved>
+  HWY_INLINE Along<kAxis, kCurved> Side(const Span<kAxis, kCurved>& span) const {
+    const Along<kAxis, kCurved> larger = Select(span.growth.v > 0, span.pred, Along<kAxis, kCurved>(span.truth));
     return Power(Saturate(Absolute(span.growth) / larger), theta);
   }
 };

@@ -54,8 +54,10 @@ struct WiouV1 {
                     .value = .881862710,
                     .gradient = {.062990194, .112201282, -.062990194, -.139759492},
                     .digits = 6}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
       .detached = true,
   };
   double box_format, invalid_box;
@@ -63,12 +65,16 @@ struct WiouV1 {
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const { return Of(boxes); }
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    return Of(boxes);
+  }
 
-  static HWY_INLINE Term Of(const Boxes& boxes) {
-    const Term apart = boxes.SquaredShift() / Term(boxes.Diagonal().v);
+  template <bool kCurved>
+  static HWY_INLINE Term<kCurved> Of(const Boxes<kCurved>& boxes) {
+    const Term<kCurved> apart = boxes.SquaredShift() / Term<kCurved>(boxes.Diagonal().v);
     const Real r = Exp(apart.v);
-    return Chain(r, r, apart) * boxes.gap;
+    return Chain(r, r, r, apart) * boxes.gap;
   }
 };
 

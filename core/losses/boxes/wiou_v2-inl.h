@@ -63,8 +63,10 @@ struct WiouV2 {
                     .gradient = {.083328194, .148428345, -.083328194, -.18488443},
                     .digits = 6,
                     .params = {.5, .5, 0, 0}}},
+      .f32 = kBoxToleranceF32,
       .f64 = kBoxTolerance,
       .tolerance_note = kBoxToleranceNote,
+      .curvature = true,
       .extra = Extra::kMean,
       .extra_name = "iou_mean",
       .detached = true,
@@ -74,8 +76,9 @@ struct WiouV2 {
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
-    const Real weight = gamma == 0 ? Real(1) : Power(Term(boxes.gap.v / iou_mean), gamma).v;
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
+    const Real weight = gamma == 0 ? Real(1) : Power(Term<kCurved>(boxes.gap.v / iou_mean), gamma).v;
     return weight * WiouV1::Of(boxes);
   }
 

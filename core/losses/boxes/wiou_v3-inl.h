@@ -67,11 +67,12 @@ struct WiouV3 {
                     .gradient = {.081965622, .146001264, -.081965622, -.181861223},
                     .digits = 6,
                     .params = {1.9, 3, .5, 0, 0}}},
+      .f32 = kBoxToleranceF32,
       .f64 = {256, 256, true},
       .tolerance_note =
-          "F64: the weight is the exponential of (delta - b) ln alpha, which may be large; slopes in units of the "
-          "largest "
-          "of the item.",
+          "F64: the weight is the exponential of (delta - b) ln alpha, which may be large; derivatives in units of the "
+          "largest of the item.",
+      .curvature = true,
       .extra = Extra::kMean,
       .extra_name = "iou_mean",
       .detached = true,
@@ -81,7 +82,8 @@ struct WiouV3 {
   template <class L, Form kForm>
   using Loop = BoxItems<L, kForm>;
 
-  HWY_INLINE Term operator()(const Boxes& boxes) const {
+  template <bool kCurved>
+  HWY_INLINE Term<kCurved> operator()(const Boxes<kCurved>& boxes) const {
     const Real b = boxes.gap.v / iou_mean;
     const Real weight = b / delta * Exp((delta - b) * Log(alpha));
     return weight * WiouV1::Of(boxes);

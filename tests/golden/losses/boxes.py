@@ -97,7 +97,7 @@ def box_loss(name, params=None):
                 values.append(mpf(0) if nothing else f(c, p, t, p0, t0))
             return values
 
-        return loss(name, params=params)(value)
+        return loss(name, params=params, hessian=True)(value)
 
     return register
 

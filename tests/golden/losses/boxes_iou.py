@@ -65,6 +65,8 @@ def ciou(c, p, t, p0, t0):
     alpha = aspect_weight(p, t, u) if c.variant == "full" else aspect_weight(p0, t0, iou_of(p0, t0, p0, t0))
     if c.variant == "gated" and iou_of(p0, t0, p0, t0) <= 0.5:
         alpha = mpf(0)
+    if p0 == t0:  # beside it 1 - IoU grows with the distance and v with its square: alpha v is flat to the second order
+        alpha = mpf(0)
     return 1 - u + centre_term(p, t, p0, t0) + alpha * v
 
 
@@ -120,7 +122,8 @@ def siou(c, p, t, p0, t0):
     if d0 == [0, 0]:
         direction = mpf(0)
     else:
-        nearer = min_of([absolute(a, a0) for a, a0 in zip(d, d0)], [abs(a0) for a0 in d0])
+        # at |dx| = |dy| both give the same sine, of which there is no kink
+        nearer = min((abs(a0), absolute(a, a0)) for a, a0 in zip(d, d0))[1]
         direction = mp.sin(2 * mp.asin(nearer / mp.sqrt(d[0] ** 2 + d[1] ** 2)))
     pulls = [(2 - direction) * (d[i] / enclosing(p, t, p0, t0, i)) ** 2 for i in (0, 1)]
     value = 1 - iou_of(p, t, p0, t0) + sum(1 - mp.exp(-a) for a in pulls) / 2
