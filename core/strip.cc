@@ -170,7 +170,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
   if (outputs.hessian != nullptr) {
     std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * block.width * SizeOf(problem.dtype);
-    Finish(factors, block.items, block.width, block.curvature, problem.dtype, hessian);
+    const size_t width = problem.batch() ? block.width / std::max<size_t>(1, block.items) : block.width;
+    Finish(factors, block.items, width, block.curvature, problem.dtype, hessian);
     ClearMasked(problem, run, hessian);
   }
   return partial;

@@ -55,7 +55,8 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
   }
   workspace.expanded = cut.Take(problem.target.expand ? elements * element : 0);
   workspace.value = cut.Take(std::max(items, problem.kernel_items(items)) * element);
-  workspace.curvature = cut.Take(problem.hessian_diagonal ? elements * element : 0);
+  const size_t curved = problem.batch() ? problem.width : elements;  // of a batch, the width is all its elements
+  workspace.curvature = cut.Take(problem.hessian_diagonal ? curved * element : 0);
   workspace.extra = cut.Take<double>(problem.contract().extra != Extra::kNone ? items : 0);
   const bool factored = problem.element_factors();
   workspace.weights = cut.Take<double>(problem.weighted() ? items : 0);

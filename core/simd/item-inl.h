@@ -38,12 +38,13 @@ class Item {
 
   const Form& form() const { return form_; }
   size_t dim(char letter) const { return dims_[letter]; }
+  const Dims& dims() const { return dims_; }
   size_t width() const { return size_[0]; }            // elements of the first input
   size_t size(size_t i) const { return size_[i]; }     // elements of input i
   const double* in(size_t i) const { return in_[i]; }  // null: absent, or integers
   const int32_t* index(size_t i) const { return index_[i]; }
   double* slope(size_t i) const { return slope_[i]; }   // null: not wanted. Every element must be written otherwise.
-  double* curvature() const { return curvature_; }      // the same
+  double* curvature() const { return curvature_; }      // the same; unlike slopes, without upstream
   double* value() const { return value_; }              // batch losses: [N]
   const double* upstream() const { return upstream_; }  // batch losses: [N], where any slope is wanted
   double* extra() const { return extra_; }

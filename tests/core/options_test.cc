@@ -349,6 +349,13 @@ TEST(Options, TheHessianIsWeightedAsTheGradientIs) {
   Near(Decode(DType::kF64, Answered(ask).hessian), {.5, .5, 1.5, 1.5}, "items", 1e-12);
   ask.With([](Options& o) { o.last_axis = LastAxis::kSum; });
   Near(Decode(DType::kF64, Answered(ask).hessian), {1, 1, 3, 3}, "rows", 1e-12);
+  // Two classes of equal logits, weights (1, 5) and (-1, 5): variances 1 and 0.
+  const double infinity = std::numeric_limits<double>::infinity();
+  Ask layer("linear_cross_entropy");
+  layer.Pred({3, 2}, {0, 0, 0, 7, infinity, 0}).Labels({3}, {0, 1, 1}).Send("weight", {2, 2}, {1, 5, -1, 5});
+  layer.Send("sample_weight", {3}, {1, 3, 1}).Send("mask", {3}, {1, 1, 0}, DType::kBool);
+  layer.call.request.hessian_diagonal = true;
+  Near(Decode(DType::kF64, Answered(layer).hessian), {.5, 0, 1.5, 0, 0, 0}, "rows of a layer", 1e-12);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   y in the shortlist: value = -log softmax(head)_y
 //   y in tail k:        value = -log softmax(head)_(shortlist + k) - log softmax(tail_k)_(y - first_k)
 //   head = head_weight x + head_bias,   tail_k = output_k (projection_k x)
+//   d^2 / dx_j^2: the variance of the classes' weights for x_j under each softmax that takes part
 // Classes are numbered through: the shortlist, then tail 1, 2, 3. The sizes say where each begins.
 //
 // Source: Grave et al. 2017, Efficient softmax approximation for GPUs, section 4.
@@ -19,8 +20,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
-#include "core/simd/softmax-inl.h"
+#include "core/simd/share_variance-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -110,14 +112,13 @@ struct AdaptiveLogSoftmax {
           "F64: the scores are sums of products, each rounded: their error is that of the sum, which exp makes "
           "relative.",
       .conventions = {{.convention = Convention::kTorch}},
+      .curvature = true,
       .checks_nan_itself = true,
   };
 
   static size_t Scratch(const Dims& dims, size_t) {
-    const auto most = [&](char a, char b, char c) {
-      return std::max({SizeOfTail(dims, a), SizeOfTail(dims, b), SizeOfTail(dims, c)});
-    };
-    return dims['S'] + most('A', 'B', 'E') + 2 * most('P', 'Q', 'R');
+    return ScoreScratch(dims) + std::max(dims['S'], Most(dims, "ABE")) + Most(dims, "PQR") +
+           ShareVarianceScratch(dims['H']);
   }
 
   HWY_INLINE void operator()(const Item& x) const {
@@ -134,6 +135,9 @@ struct AdaptiveLogSoftmax {
     }
     double* const head = x.scratch();
     double* const scores = head + head_size;
+    double* const more_scratch = head + ScoreScratch(x.dims());
+    double* const curvature = x.curvature();
+    if (curvature != nullptr) std::fill_n(curvature, x.dim('N') * features, 0.0);
     for (size_t n = 0; n < x.dim('N') && !x.cancelled(); ++n) {
       const double* const row = x.in(0) + n * features;
       double* const row_slope = x.slope(0) == nullptr ? nullptr : x.slope(0) + n * features;
@@ -150,11 +154,15 @@ struct AdaptiveLogSoftmax {
       if (!in_order || at >= size) {
         x.value()[n] = kNan;
         if (back && row_slope != nullptr) std::fill_n(row_slope, features, kNan);
+        if (curvature != nullptr) std::fill_n(curvature + n * features, features, kNan);
         continue;
       }
       Apply(x.in(2), row, head_size, features, head);
       for (size_t c = 0; c < head_size && x.in(3) != nullptr; ++c) head[c] += x.in(3)[c];
       const size_t choice = cluster == 0 ? at : shortlist + cluster - 1;
+      if (curvature != nullptr) {
+        Curve(x.in(2), nullptr, head, head_size, features, features, more_scratch, curvature + n * features);
+      }
       double value = LabelCrossentropy(head, head_size, choice, upstream, back ? head : nullptr);
       if (back) {
         Back(x.in(2), row, head, head_size, features, x.slope(2), row_slope);
@@ -166,6 +174,9 @@ struct AdaptiveLogSoftmax {
         double *const projected = scores + size, *const projected_slope = projected + narrow;
         Apply(x.in(projection), row, narrow, features, projected);
         Apply(x.in(output), projected, size, narrow, scores);
+        if (curvature != nullptr) {
+          Curve(x.in(output), x.in(projection), scores, size, narrow, features, more_scratch, curvature + n * features);
+        }
         value += LabelCrossentropy(scores, size, at, upstream, back ? scores : nullptr);
         if (back) {
           std::fill_n(projected_slope, narrow, 0.0);
@@ -178,6 +189,13 @@ struct AdaptiveLogSoftmax {
   }
 
  private:
+  static size_t Most(const Dims& dims, std::string_view letters) {
+    size_t most = 0;
+    for (const char letter : letters) most = std::max(most, SizeOfTail(dims, letter));
+    return most;
+  }
+  // Of values and slopes.
+  static size_t ScoreScratch(const Dims& dims) { return dims['S'] + Most(dims, "ABE") + 2 * Most(dims, "PQR"); }
   static size_t Rows(const Item& x, size_t output) {
     const size_t narrow = x.size(output - 1) / x.dim('H');
     return narrow == 0 ? 0 : x.size(output) / narrow;
@@ -193,6 +211,21 @@ struct AdaptiveLogSoftmax {
       if (from_slope != nullptr) AddTimes(g[i], weight + i * width, width, from_slope);
       if (weight_slope != nullptr) AddTimes(g[i], from, width, weight_slope + i * width);
     }
+  }
+  // Adds the second derivatives for x of the softmax of `logits` [rows] = weight (projection x), weight [rows, width];
+  // without a projection, of weight x.
+  static HWY_INLINE void Curve(const double* weight, const double* projection, const double* logits, size_t rows,
+                               size_t width, size_t features, double* scratch, double* curvature) {
+    double *const mass = scratch, *const narrow = mass + rows, *const rest = narrow + (projection ? width : 0);
+    std::copy_n(logits, rows, mass);
+    const auto difference = [&](size_t c, size_t top, double* to) HWY_ATTR {
+      double* const row = projection == nullptr ? to : narrow;
+      for (size_t k = 0; k < width; ++k) row[k] = weight[c * width + k] - weight[top * width + k];
+      if (projection == nullptr) return;
+      std::fill_n(to, features, 0.0);
+      for (size_t k = 0; k < width; ++k) AddTimes(narrow[k], projection + k * features, features, to);
+    };
+    AddShareVariance(mass, rows, features, difference, rest, curvature);
   }
 };
 

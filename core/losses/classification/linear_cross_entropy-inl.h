@@ -4,6 +4,7 @@
 //   value_n = logsumexp(z_n) - z_n[y_n]
 //   With g_n = upstream_n (softmax(z_n) - [c = y_n]):
 //   d x_n = W^T g_n,   d W = sum_n g_n x_n^T,   d b = sum_n g_n
+//   d^2 x_nj        the variance of W_cj under softmax(z_n)
 //
 // Source: Wijmans et al. 2024, Cut Your Losses in Large-Vocabulary Language Models, section 3.
 
@@ -17,7 +18,7 @@
 
 #include <algorithm>
 
-#include "core/simd/softmax-inl.h"
+#include "core/simd/share_variance-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -61,16 +62,24 @@ struct LinearCrossEntropy {
           "terms (13 and 2216 ulp measured).",
       .conventions = {{.convention = Convention::kTorch, .divisor = Divisor::kWeightSum}},
       .class_weights = true,
+      .curvature = true,
       .checks_nan_itself = true,
   };
   static constexpr size_t kRows = 4;  // read a class's weights once for so many rows
 
-  static size_t Scratch(const Dims& dims, size_t) { return kRows * dims['C']; }
+  static size_t Scratch(const Dims& dims, size_t) {
+    return kRows * dims['C'] + dims['C'] + ShareVarianceScratch(dims['H']);
+  }
 
   HWY_INLINE void operator()(const Item& x) const {
     const size_t rows = x.dim('N'), classes = x.dim('C'), features = x.dim('H');
     const double *const input = x.in(0), *const weight = x.in(2), *const bias = x.in(3);
     const bool wants = x.wants_slopes();
+    double* const curvature = x.curvature();
+    if (curvature != nullptr) std::fill_n(curvature, rows * features, 0.0);
+    const auto difference = [&](size_t c, size_t top, double* to) HWY_ATTR {
+      for (size_t j = 0; j < features; ++j) to[j] = weight[c * features + j] - weight[top * features + j];
+    };
     for (const size_t i : {0, 2, 3}) {
       if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), 0.0);
     }
@@ -86,6 +95,11 @@ struct LinearCrossEntropy {
       for (size_t row = 0; row < count; ++row) {
         const size_t n = first + row, label = static_cast<size_t>(x.index(1)[n]);
         const double upstream = wants ? x.upstream()[n] : 0.0;
+        if (curvature != nullptr) {
+          double* const masses = logits(kRows);
+          std::copy_n(logits(row), classes, masses);
+          AddShareVariance(masses, classes, features, difference, masses + classes, curvature + n * features);
+        }
         x.value()[n] = LabelCrossentropy(logits(row), classes, label, upstream, wants ? logits(row) : nullptr);
         if (upstream == 0) std::fill_n(logits(row), classes, 0.0);  // left out: not even its NaN counts
       }

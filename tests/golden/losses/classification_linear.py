@@ -22,7 +22,7 @@ def labels(rng, n, classes):
     return [int(classes * rng.random()) for _ in range(n)]
 
 
-@loss("linear_cross_entropy", differentiate=("y_pred", "weight", "bias"), integers=("y_true",))
+@loss("linear_cross_entropy", differentiate=("y_pred", "weight", "bias"), hessian=("y_pred",), integers=("y_true",))
 def linear_cross_entropy(c):
     bias = getattr(c, "bias", None)
     return [neg_log_softmax(apply(c.weight, x, bias), y) for x, y in zip(c.y_pred, c.y_true)]
@@ -39,6 +39,7 @@ def _(T, rng):
             yield case(f"scale {scale:g}", **inputs)
     yield case("by hand", y_pred=[[1, 2]], y_true=[0], weight=[[1, 0], [0, 0.5]])
     yield case("confident", y_pred=[[1, 2]], y_true=[0], weight=[[40, 0], [0, 0.5]])
+    yield case("all but certain", y_pred=[[1, 2]], y_true=[1], weight=[[400, 3], [0, 0.5]])
 
 
 TAILS = ("tail1", "tail2", "tail3")
@@ -47,7 +48,7 @@ TAILS = ("tail1", "tail2", "tail3")
 LAYERS = ("head_weight", "head_bias") + tuple(f"{tail}_{part}" for tail in TAILS for part in ("projection", "output"))
 
 
-@loss("adaptive_log_softmax", differentiate=("y_pred",) + LAYERS, integers=("y_true",))
+@loss("adaptive_log_softmax", differentiate=("y_pred",) + LAYERS, hessian=("y_pred",), integers=("y_true",))
 def adaptive_log_softmax(c):
     tails = [tail for tail in TAILS if hasattr(c, tail + "_output")]
     shortlist = len(c.head_weight) - len(tails)
