@@ -1,5 +1,6 @@
 // Every loss against exact answers: tests/golden/, computed by mpmath from textbook formulas (see its README.md).
 // Errors are counted in units in the last place and held against the contract.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -210,6 +211,10 @@ TEST(Golden, EveryLossIsWithinItsContractOnEveryInstructionSet) {
       EXPECT_TRUE(std::find(forms.begin(), forms.end(), c.form) != forms.end())
           << contract.name << " has no such form: " << c.line;
     }
+    const std::string first(contract.inputs[0].name);
+    const bool curved =
+        std::any_of(cases.begin(), cases.end(), [&](const GoldenCase& c) { return c.curvature.contains(first); });
+    EXPECT_EQ(curved, contract.curvature) << contract.name << ": golden second derivatives";
     for (const int64_t target : SimdTargets()) {
       const OnTarget on(target);
       for (const Form& form : contract.forms) CheckForm(contract, form, cases, target);

@@ -141,6 +141,7 @@ class Loss:
         self.takes_frozen = len(inspect.signature(value).parameters) > 1
         self.make_cases, self.make_slope, self.figures = None, None, []
         self.is_definition = self.is_linear = lambda c: False
+        self.curves = lambda c: True
 
     def cases(self, make):
         """Decorates the generator of cases, make(T, rng)."""
@@ -239,7 +240,7 @@ def gradients(a_loss, a_case, T):
         size = len(flat(a_case.inputs[name]))
         given = list(known.get(name) or [None] * size)
         assert len(given) == size, f"{a_loss.name}: the slope of {name} has {len(given)} elements, not {size}"
-        wants_curvature = name in a_loss.hessian and not is_definition
+        wants_curvature = name in a_loss.hessian and not is_definition and a_loss.curves(c)
         curvature = [mpf(0) if is_linear else None] * size
         for i in range(size):
             if given[i] is None or (wants_curvature and not is_linear):

@@ -364,8 +364,8 @@ TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
   } kCases[] = {
       {R"("loss": "smooth_l1", "options": {"convention": "KERAS"})" + mse, Code::INVALID_ARGUMENT,
        "options.convention: KERAS has no smooth_l1; expected one of LOSSD, TORCH"},
-      {R"("loss": "giou", "hessian_diagonal": true)" + Tensors(Doubles("0, 0, 1, 1"), Doubles("0, 0, 2, 1")),
-       Code::UNIMPLEMENTED, "hessian_diagonal: giou has no second derivative"},
+      {R"("loss": "ntxent", "hessian_diagonal": true)" + Tensors(Doubles("2, 2", "1, 2, 3, 4"), Ints("0, 0")),
+       Code::UNIMPLEMENTED, "hessian_diagonal: ntxent has no second derivative"},
       {R"("loss": "mse", "with_respect_to": ["y_true"])" + mse, Code::INVALID_ARGUMENT,
        "with_respect_to: \"y_true\" for mean_squared_error; expected y_pred"},
       {R"("loss": "mse", "upstream": )" + Doubles("1, 2") + mse, Code::INVALID_ARGUMENT,
