@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same tensors through PyTorch, JAX and lossd, in process and over the wire: times of value and gradient.
+"""The same tensors through PyTorch, JAX, Keras and lossd, in process and over the wire: times of value and gradient.
 
     peers.py --bin DIR --messages DIR --work DIR --json FILE [--quick] [--filter TEXT]
 
@@ -69,13 +69,16 @@ class Side:
 
 
 def version(python, module):
-    """None where the interpreter or the module is missing."""
+    """None where the interpreter or the module is missing, which standard error then tells."""
     program = f"import {module}; print({module}.__version__)"
     try:
         run = subprocess.run([python, "-c", program], capture_output=True, text=True)
+        found = run.stdout.strip().split("\n")[-1].split("+")[0] if run.returncode == 0 else None
     except OSError:
-        return None
-    return run.stdout.strip().split("+")[0] if run.returncode == 0 else None
+        found = None
+    if found is None:
+        print(f"SKIPPED: {python} has no {module} (scripts/setup: groups peers, torch, tensorflow)", file=sys.stderr)
+    return found
 
 
 def find_sides(bin_folder):
@@ -89,16 +92,19 @@ def find_sides(bin_folder):
     ]
     for side in sides:
         side.processes = sides[0].processes
-    today, jax = ROOT / "build/torch/bin/python", ROOT / "build/peers/bin/python"
-    for python in (DEBIAN, str(today)):
+    today, jax, tensorflow = (str(ROOT / f"build/{name}/bin/python") for name in ("torch", "peers", "tensorflow"))
+    for python in (DEBIAN, today):
         if found := version(python, "torch"):
             command = [python, str(HERE / "torch_worker.py")]
             sides.append(Side(f"PyTorch {found} eager", command, "eager"))
             if int(found.split(".")[0]) >= 2:
                 sides.append(Side(f"PyTorch {found} compiled", command, "compile", compiled=True))
                 sides[-1].processes = sides[-2].processes
-    if found := version(str(jax), "jax"):
-        sides.append(Side(f"JAX {found} jit", [str(jax), str(HERE / "jax_worker.py")], "jit", pinned=True))
+    if found := version(jax, "jax"):
+        sides.append(Side(f"JAX {found} jit", [jax, str(HERE / "jax_worker.py")], "jit", pinned=True))
+    if found := version(tensorflow, "tensorflow"):
+        command = [tensorflow, str(HERE / "tensorflow_worker.py")]
+        sides.append(Side(f"Keras on TensorFlow {found}", command, "function", pinned=True))
     return sides
 
 
