@@ -25,7 +25,8 @@ namespace HWY_NAMESPACE {
 
 constexpr size_t StretchesIn(size_t width) { return (width + kStretch - 1) / kStretch; }
 
-// Doubles that the sums of the stretches take; a multiple of a cache line, so that vectors of masses behind it lie in one.
+// Doubles that the sums of the stretches take; a multiple of a cache line, so that vectors of masses behind it lie in
+// one.
 constexpr size_t SumsScratch(size_t width) {
   return (StretchesIn(width) * (sizeof(StretchSums) / sizeof(double)) + 7) / 8 * 8;
 }
@@ -89,7 +90,7 @@ class LogitRow {
   }
 
   // The second sweep: slope = e^(x - max) factor, or where kTargets
-  // fn(d, e^(x - max) kShareUnit, t, x is the maximum) factor.
+  //   slope unit = fn(unit)(e^(x - max) unit, t, x is the maximum) factor.
   template <bool kTargets, class Fn>
   HWY_INLINE void Write(double factor, const Fn& fn) {
     EachStretch([&](size_t i, size_t begin, size_t n) HWY_ATTR {
@@ -98,7 +99,7 @@ class LogitRow {
       const StretchSlopes slopes{max, of.scale, factor, of.max == max_};
       const T* const t = kTargets ? t_ + begin : nullptr;
       S* const to = slope_ + begin;
-      if (!InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
+      if ((kTargets && of.scale < 0x1p-60) || !InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
         WriteStretch<S, kTargets, false, true>(x_ + begin, t, n, slopes, fn, to);
       } else if (masses_ != nullptr) {
         WriteStretch<S, kTargets, true, false>(masses_ + begin, t, n, slopes, fn, to);

@@ -232,9 +232,6 @@ HWY_INLINE hn::Vec<D> TimesWide(D d, hn::Vec<D> v, double factor) {
   }
 }
 
-// The unit of s in WriteStretch's fn: where it is the smallest of floats it keeps its digits.
-inline constexpr double kShareUnit = 0x1p24;
-
 // How the slopes of a stretch are made.
 struct StretchSlopes {
   double max;      // of the stretch
@@ -243,11 +240,11 @@ struct StretchSlopes {
   bool holds_max;  // of the row
 };
 
-// The second sweep of a stretch: x, or its masses where kKept, where these may be in the
-// memory of the slopes. With s = e^(x - max of the row)
-//   to = s factor, or where kTargets fn(d, s kShareUnit, t, x is the maximum of the row) factor.
-// kWide: scale and factor may be any numbers; otherwise they and their product are of a magnitude in [2^-100, 2^100],
-// or 0.
+// The second sweep of a stretch: x, or its masses where kKept, which may lie in the memory of the slopes. With
+// s = e^(x - max of the row)
+//   to = s factor, or where kTargets to unit = fn(unit)(s unit, t, x is the maximum of the row) factor.
+// kWide: scale and factor may be any numbers. Otherwise they and their product have a magnitude in [2^-100, 2^100], or
+// are 0; but scale is at least 2^-60 where kTargets.
 template <class S, bool kTargets, bool kKept, bool kWide, class Fn>
 HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>* x, const Arithmetic<S>* t, size_t n,
                                const StretchSlopes& slopes, const Fn& fn, S* to) {
@@ -261,13 +258,16 @@ HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>
   V of_max[1] = {hn::Set(d, static_cast<T>(slopes.max))}, top[1];
   mass.template Of<1>(of_max, top);
   if (!slopes.holds_max) top[0] = hn::Set(d, T{-1});  // no mass is
-  const auto times = [&](V v, double factor) HWY_ATTR {
-    if constexpr (kWide) {
-      return TimesWide(d, v, factor);
+  // A share that is the smallest of floats keeps its digits in this unit; in that of the masses it needs no product.
+  const double unit = kWide ? 0x1p24 : 1 / slopes.scale;
+  [[maybe_unused]] const auto slope_of = [&]() HWY_ATTR {
+    if constexpr (kTargets) {
+      return fn(unit);
     } else {
-      return hn::Mul(v, C(d, factor));
+      return nullptr;
     }
-  };
+  }();
+  const auto factor = C(d, slopes.scale * slopes.factor);
   row.Each([&](auto part, size_t i) HWY_ATTR {
     constexpr size_t kVectors = part.kVectors;
     V v[kVectors], e[kVectors];
@@ -280,10 +280,14 @@ HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>
     for (size_t u = 0; u < kVectors; ++u) {
       if constexpr (kTargets) {
         const auto vt = hn::LoadU(d, targets.At(part, i) + u * kLanes<T>);
-        e[u] = times(fn(d, times(e[u], slopes.scale * kShareUnit), vt, hn::Eq(e[u], top[0])), slopes.factor);
-      } else {
-        e[u] = times(e[u], slopes.scale * slopes.factor);
+        const auto is_max = hn::Eq(e[u], top[0]);
+        if constexpr (kWide) e[u] = TimesWide(d, e[u], slopes.scale * unit);
+        e[u] = slope_of(e[u], vt, is_max);
+        if constexpr (kWide) e[u] = TimesWide(d, e[u], slopes.factor / unit);
+      } else if constexpr (kWide) {
+        e[u] = TimesWide(d, e[u], slopes.scale * slopes.factor);
       }
+      if constexpr (!kWide) e[u] = hn::Mul(e[u], factor);
     }
     row.template Store<kWide || kTargets>(part, i, e, to);
   });

@@ -112,10 +112,12 @@ struct CategoricalCrossentropy {
       // T in two parts: T - t_c keeps its digits where one target is most of T.
       const auto all = C(d, row.targets());
       const auto all_low = C(d, row.targets() - static_cast<double>(hn::GetLane(all)));
-      const auto sum = C(d, kShareUnit * masses.sum()), rest = C(d, kShareUnit * masses.rest);
-      row.template Write<true>(factor / masses.sum() / kShareUnit, [&](auto, auto e, auto t, auto is_max) HWY_ATTR {
-        const auto others = hn::IfThenElse(is_max, rest, hn::Sub(sum, e));  // S - e_c
-        return hn::NegMulAdd(t, others, hn::Mul(hn::Add(hn::Sub(all, t), all_low), e));
+      row.template Write<true>(factor / masses.sum(), [&](double unit) HWY_ATTR {
+        const auto sum = C(d, unit * masses.sum()), rest = C(d, unit * masses.rest);
+        return [=](auto e, auto t, auto is_max) HWY_ATTR {
+          const auto others = hn::IfThenElse(is_max, rest, hn::Sub(sum, e));  // S - e_c
+          return hn::NegMulAdd(t, others, hn::Mul(hn::Add(hn::Sub(all, t), all_low), e));
+        };
       });
     }
     return value;
