@@ -16,7 +16,7 @@ void ConvertBlock(DType dtype, const std::byte* bytes, size_t count, T* out);
 // Element k of `to` (any alignment) = numbers[k] * (factors[k / width] * factor); factors may be null. The product is
 // one of doubles. From double it is rounded once, to `dtype`; from float to float, and from there to a 16-bit dtype
 // (where one factor serves many elements it is a product of floats then). `to` may be `numbers` where dtype is T. T:
-// float or double; dtype: floating point. kStreamed: other threads see the elements after FinishStreams on this one.
+// float or double; dtype: floating point.
 template <class T>
 void StoreBlock(const T* numbers, const double* factors, double factor, size_t items, size_t width, DType dtype,
                 std::byte* to);

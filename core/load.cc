@@ -59,6 +59,11 @@ const T* ExpandLabels(const Problem& problem, const int32_t* labels, Run run, Wo
   return out;
 }
 
+// The prediction for a class that is masked: that of no probability.
+double AbsentPrediction(const Problem& problem) {
+  return problem.form.input_kind == InputKind::kProbabilities ? 0 : -std::numeric_limits<double>::infinity();
+}
+
 // What the kernel must not see as it was sent: targets before smoothing and class weights, classes that are masked.
 template <class T>
 void Transform(const Problem& problem, size_t i, Run elements, T* x) {
@@ -70,8 +75,7 @@ void Transform(const Problem& problem, size_t i, Run elements, T* x) {
     }
   }
   if (!weighs && !masks) return;
-  const bool logits = problem.form.input_kind != InputKind::kProbabilities;
-  const T absent = i == 0 && logits ? -std::numeric_limits<T>::infinity() : T{0};
+  const T absent = i == 0 ? static_cast<T>(AbsentPrediction(problem)) : T{0};
   EachInTurn(elements.begin, elements.count, problem.num_classes, [&](size_t k, size_t c) {
     if (weighs) x[k] = static_cast<T>(x[k] * problem.class_weight[c]);
     if (masks && problem.class_mask[c] == 0) x[k] = absent;
@@ -99,6 +103,22 @@ const T* LoadNumbers(const Problem& problem, size_t i, Run elements, Workspace& 
   ConvertBlock(view.dtype(), bytes, elements.count, out);
   if (changed) Transform(problem, i, elements, out);
   return out;
+}
+
+// Elements as they are sent, for a kernel that finishes; masked classes are absent.
+const std::byte* LoadStored(const Problem& problem, size_t i, Run elements, Workspace& workspace) {
+  const TensorView& view = *problem.inputs[i].view;
+  std::byte* const raw = workspace.inputs[i].raw;
+  const std::byte* const bytes = view.Block(elements.begin, elements.count, raw);
+  if (problem.class_mask.empty()) return bytes;
+  if (bytes != raw) std::memcpy(raw, bytes, elements.count * SizeOf(view.dtype()));
+  WithType(view.dtype(), [&]<class S>(S) {
+    const S absent = From<S>(AbsentPrediction(problem));
+    EachInTurn(elements.begin, elements.count, problem.num_classes, [&](size_t k, size_t c) {
+      if (problem.class_mask[c] == 0) std::memcpy(raw + k * sizeof(S), &absent, sizeof(S));
+    });
+  });
+  return raw;
 }
 
 // One number per class, laid beside the elements of the last axis.
@@ -158,7 +178,9 @@ void LoadInputs(const Problem& problem, Run run, Workspace& workspace, Block<T>&
     if (!input.view) continue;
     const Run items{problem.kernel_items(run.begin), problem.kernel_items(run.count)};
     const Run elements = input.shared ? Run{0, input.width} : Run{items.begin * input.width, items.count * input.width};
-    if (input.per_class) {
+    if (i == 0 && problem.finishes) {
+      block.in[i] = reinterpret_cast<const T*>(LoadStored(problem, i, elements, workspace));
+    } else if (input.per_class) {
       block.in[i] = SpreadClasses<T>(problem, i, items, workspace);
     } else if (!input.integer) {
       block.in[i] =

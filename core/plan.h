@@ -23,7 +23,8 @@ inline constexpr size_t kBlockElements = 4096;
 inline constexpr size_t kShardElements = 64 * kBlockElements;
 
 struct Plan {
-  size_t items_per_strip = 0;  // whole items; a row wider than kStripElements is a strip of its own
+  size_t items_per_strip = 0;  // whole items; a row wider than kStripElements is a strip of its own,
+                               // and a block is one where the kernel finishes its slopes
   size_t items_per_block = 0;  // the same
   size_t num_blocks = 0;
   size_t blocks_per_shard = 0;

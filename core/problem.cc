@@ -100,6 +100,17 @@ absl::Status BindClasses(Request& request, Problem& problem) {
   return absl::OkStatus();
 }
 
+// REQUIRES: inputs are bound, and what is asked for is known.
+void UseKernels(const FormKernels& kernels, Problem& problem) {
+  problem.f32 = kernels.f32;
+  problem.f64 = kernels.f64;
+  problem.arithmetic = kernels.f32 != nullptr && problem.dtype != DType::kF64 ? DType::kF32 : DType::kF64;
+  problem.scratch = kernels.scratch == nullptr ? 0 : kernels.scratch(problem.dims, problem.width);
+  const DType sent_as = problem.inputs[0].view->dtype();
+  problem.finishes = kernels.finishes && IsFloatingPoint(sent_as) &&
+                     (!problem.hessian_diagonal || sent_as == problem.arithmetic);  // curvature reads the arithmetic
+}
+
 // Label smoothing and label encodings are affine in the target; class indices become rows where they must.
 absl::Status TransformTarget(const Request& request, Problem& problem) {
   const Contract& contract = problem.contract();
@@ -125,8 +136,7 @@ absl::Status TransformTarget(const Request& request, Problem& problem) {
   if (!twin.ok()) return twin.status();
   for (const FormKernels& kernels : twin->loss.forms) {
     if (kernels.form != problem.form) continue;
-    problem.f32 = kernels.f32;
-    problem.f64 = kernels.f64;
+    UseKernels(kernels, problem);
   }
   return absl::OkStatus();
 }
@@ -218,8 +228,6 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
   problem.loss = found->loss;
   const FormKernels& kernels = *resolved->kernels;
   problem.form = kernels.form;
-  problem.f32 = kernels.f32;
-  problem.f64 = kernels.f64;
   problem.params = resolved->params;
   problem.kink = resolved->kink;
   problem.last_axis = resolved->last_axis;
@@ -233,11 +241,10 @@ absl::StatusOr<Problem> MakeProblem(Request request) {
 
   if (absl::Status s = BindInputs(request, *resolved, problem); !s.ok()) return s;
   if (absl::Status s = CheckIndexParams(problem); !s.ok()) return s;
-  problem.arithmetic = problem.f32 != nullptr && problem.dtype != DType::kF64 ? DType::kF32 : DType::kF64;
-  if (kernels.scratch != nullptr) problem.scratch = kernels.scratch(problem.dims, problem.width);
   if (absl::Status s = BindWeights(request, problem); !s.ok()) return s;
   if (absl::Status s = BindClasses(request, problem); !s.ok()) return s;
   if (absl::Status s = ChooseGradients(request, problem); !s.ok()) return s;
+  UseKernels(kernels, problem);
 
   // From here on the contents are looked at; shapes are known to fit.
   if (absl::Status s = TransformTarget(request, problem); !s.ok()) return s;

@@ -64,7 +64,8 @@ struct Problem {
   Form form;
   Kernel<float> f32;  // null: computed in double
   Kernel<double> f64;
-  size_t scratch = 0;                       // doubles
+  bool finishes = false;  // FormKernels::finishes, and the kernel can read the first input as it was sent
+  size_t scratch = 0;     // doubles
   std::array<double, kMaxParams> params{};  // in contract order
   double kink = 0;
   DType dtype;       // of the first input, and of values
@@ -92,7 +93,8 @@ struct Problem {
   NonFinitePolicy non_finite_policy;
   bool gradient = false;
   bool hessian_diagonal = false;
-  bool outputs_change = false;  // somebody else may write to the outputs meanwhile: kernels keep what they read again apart
+  bool outputs_change =
+      false;  // somebody else may write to the outputs meanwhile: kernels keep what they read again apart
 
   const Contract& contract() const { return *loss.contract; }
   bool elementwise() const { return contract().family == Family::kElementwise; }

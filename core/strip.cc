@@ -8,13 +8,6 @@
 namespace lossd {
 namespace {
 
-// What the slopes of a strip are multiplied by on their way out.
-struct Factors {
-  const double* own;    // of each item, or null
-  double common;        // of all
-  const uint8_t* kept;  // of each item, 0: left out, its slopes are 0 whatever they were; null: none is
-};
-
 // Values of the items, folded from those of their elements into workspace.folded.
 template <class T>
 void Fold(const Problem& problem, Run run, const T* value, Workspace& workspace) {
@@ -138,6 +131,11 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     block.upstream = workspace.factors;
   }
 
+  if (problem.finishes) {
+    block.stored = problem.inputs[0].view->dtype();
+    block.factors = factors;
+  }
+
   kernel(CallOf(problem, workspace), block);
 
   if (problem.element_factors()) {
@@ -159,7 +157,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   }
 
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
-    if (to[i] == nullptr) continue;
+    if (to[i] == nullptr || (i == 0 && problem.finishes)) continue;
     const BoundInput& input = problem.inputs[i];
     if (problem.batch()) {  // its kernel has multiplied already
       Finish({nullptr, 1, nullptr}, 1, input.width, block.slope[i], input.view->dtype(), to[i]);

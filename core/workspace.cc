@@ -29,9 +29,11 @@ class Cut {
   size_t used_ = 0;
 };
 
-// True where the kernel's slopes of an input are what its output wants: the same dtype and order, nothing left out.
+// True where the kernel's slopes of an input are what its output wants: the same dtype and order, nothing left out. Or
+// the kernel sees to that.
 bool WritesInPlace(const Problem& problem, size_t input) {
   const BoundInput& bound = problem.inputs[input];
+  if (problem.finishes && input == 0) return true;
   if (problem.outputs_change && problem.f32 == nullptr) return false;
   return bound.view->dtype() == problem.arithmetic && bound.order.empty() &&
          !(input == 0 && !problem.class_mask.empty());
@@ -50,7 +52,8 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
                        : input.shared  ? input.width
                                        : problem.kernel_items(items) * input.width;
     per_input.raw = cut.Take(own * SizeOf(input.view->dtype()));
-    per_input.converted = cut.Take(own * (input.integer ? std::max(element, sizeof(int32_t)) : element));
+    const bool stored = problem.finishes && i == 0;
+    per_input.converted = cut.Take(stored ? 0 : own * (input.integer ? std::max(element, sizeof(int32_t)) : element));
     if (input.wanted && !WritesInPlace(problem, i)) per_input.slope = cut.Take(own * element);
   }
   workspace.expanded = cut.Take(problem.target.expand ? elements * element : 0);

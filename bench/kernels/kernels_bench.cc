@@ -161,6 +161,7 @@ void RegisterAll(bool quick, const std::vector<int64_t>& targets) {
           if (all > 1) Register(c, {.dtype = dtype, .size = size, .threads = all});
         }
       }
+      if (all > 1) RegisterScaling(c, {size_t{8} << 20, size_t{8} << 20}, all);
     }
     if (all > 1 && std::find(std::begin(kScaled), std::end(kScaled), c.name) != std::end(kScaled)) {
       RegisterScaling(c, {kMemory / 4}, all);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/losses/contract.h"
+#include "core/tensor/dtype.h"
 
 namespace lossd {
 
@@ -21,6 +22,13 @@ class Dims {
 
  private:
   std::array<size_t, 26> sizes_{};
+};
+
+// What slopes are multiplied by on their way out.
+struct Factors {
+  const double* own = nullptr;    // of each item, or null
+  double common = 1;              // of all
+  const uint8_t* kept = nullptr;  // of each item, 0: left out, its slopes are 0 whatever they were; null: none is
 };
 
 // What a kernel sees: whole items, contiguous. Inputs and slopes are in the contract's order.
@@ -39,6 +47,11 @@ struct Block {
   T* curvature = nullptr;     // out [N, K], second derivatives with respect to the first input; null: not wanted
   double* extra = nullptr;    // out [N] where the contract has one
   double* scratch = nullptr;  // FormKernels::scratch doubles
+
+  // For kernels that finish their slopes (FormKernels::finishes): in[0] and slope[0] are elements of `stored`, and the
+  // slopes are multiplied by `factors`. The value of an item that is left out is not looked at.
+  DType stored = kDTypeOf<T>;
+  Factors factors{};
 };
 
 // The threads that a kernel may share its work with, and whether anybody still waits for it. Thread-safe.
@@ -69,7 +82,10 @@ struct FormKernels {
   Form form;
   Kernel<float> f32;  // null: the loss is computed in double whatever its inputs are
   Kernel<double> f64;
-  size_t (*scratch)(const Dims& dims, size_t width);  // doubles that f64 needs in Block::scratch; null: none
+  size_t (*scratch)(const Dims& dims, size_t width);  // doubles that they need in Block::scratch; null: none
+  // They read the first input and write its slopes as the tensors hold them, in any floating-point dtype, and multiply
+  // them: their rows are wide, and pass through the caches as seldom as can be.
+  bool finishes = false;
 };
 
 struct Loss {

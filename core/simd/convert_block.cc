@@ -1,8 +1,4 @@
 // The conversions of convert_block.h, once per instruction set.
-//
-// A double becomes a 16-bit float by way of float without a second rounding to nearest: the first one rounds to odd
-// (cut off, and the last bit set if anything was lost), which remembers on which side of a tie the number lay.
-// Source: Boldo and Melquiond 2008, Emulation of a FMA and Correctly Rounded Sums, section 3.
 #include "core/convert_block.h"
 
 #include <algorithm>
@@ -17,60 +13,14 @@
 #define HWY_TARGET_INCLUDE "core/simd/convert_block.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
-#include "core/simd/lane_sum-inl.h"
+#include "core/simd/elements-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using Doubles = Tag<double>;
-using Floats = hn::Rebind<float, Doubles>;  // as many as a vector of doubles
-using Shorts = hn::Rebind<uint16_t, Doubles>;
 inline constexpr size_t kStep = kLanes<double>;
-
-// Instructions for F16, without which Highway's own conversions lose NaN and infinity.
-inline constexpr bool kConvertsF16 = (HWY_TARGET & (HWY_AVX2 | HWY_AVX3 | HWY_NEON)) != 0;
-
-HWY_INLINE hn::Vec<Doubles> Widen(const double* p) { return hn::LoadU(Doubles(), p); }
-HWY_INLINE hn::Vec<Doubles> Widen(const float* p) { return hn::PromoteTo(Doubles(), hn::LoadU(Floats(), p)); }
-
-// Rounded to nearest; beyond the largest float infinity.
-HWY_INLINE hn::Vec<Floats> Narrow(hn::Vec<Doubles> v) {
-#if HWY_TARGET == HWY_SCALAR  // whose DemoteTo stops at the largest float
-  return hn::Set(Floats(), static_cast<float>(hn::GetLane(v)));
-#else
-  return hn::DemoteTo(Floats(), v);
-#endif
-}
-
-// --- Bytes to numbers: LoadAs<T>(S, bytes), as many elements as a vector of T has ------------------------------------
-
-template <class D>
-HWY_INLINE hn::Vec<D> LoadFloats(D d, const float* p) {
-  return hn::LoadU(d, p);
-}
-template <class D>
-HWY_INLINE hn::Vec<D> LoadFloats(D d, const BFloat16* p) {
-  const hn::Rebind<uint16_t, D> d16;
-  const hn::Rebind<uint32_t, D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
-}
-template <class D>
-HWY_INLINE hn::Vec<D> LoadFloats(D d, const Half* p) {
-  const hn::Rebind<hwy::float16_t, D> d16;
-  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
-}
-
-template <class S>
-HWY_INLINE hn::Vec<Tag<float>> LoadAs(Tag<float> d, const S* p) {
-  return LoadFloats(d, p);
-}
-template <class S>
-HWY_INLINE hn::Vec<Doubles> LoadAs(Doubles d, const S* p) {
-  return hn::PromoteTo(d, LoadFloats(Floats(), p));
-}
 
 template <class T, class S>
 void ConvertT(const std::byte* bytes, size_t count, T* out) {
@@ -86,58 +36,19 @@ void ConvertT(const std::byte* bytes, size_t count, T* out) {
   std::memcpy(out + i, numbers, (count - i) * sizeof(T));
 }
 
-// --- Numbers to bytes ------------------------------------------------------------------------------------------------
-
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) { hn::StoreU(v, Doubles(), to); }
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) { hn::StoreU(Narrow(v), Floats(), to); }
-
-// From float, rounded to nearest, ties to even.
-HWY_INLINE void PutFloats(hn::Vec<Floats> v, BFloat16* to) {
-  const hn::Rebind<uint32_t, Doubles> d32;
-  const auto bits = hn::BitCast(d32, v);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFF)));
-  const auto nan = hn::Or(bits, hn::Set(d32, 0x400000));  // quiet, and not rounded to infinity
-  const auto kept = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), nan, rounded);
-  const auto high = hn::TruncateTo(Shorts(), hn::ShiftRight<16>(kept));
-  hn::StoreU(high, Shorts(), reinterpret_cast<uint16_t*>(to));
-}
-HWY_INLINE void PutFloats(hn::Vec<Floats> v, Half* to) {
-  const hn::Rebind<hwy::float16_t, Doubles> d16;
-  const auto half = hn::BitCast(Shorts(), hn::DemoteTo(d16, v));
-  hn::StoreU(half, Shorts(), reinterpret_cast<uint16_t*>(to));
-}
-
-// To float, cut off, with the last bit set where anything was lost. Below the normal floats, where float has fewer
-// bits, first to the multiples of `least`, the smallest number of the 16-bit format.
-HWY_INLINE hn::Vec<Floats> RoundToOdd(hn::Vec<Doubles> v, double least) {
-  const Doubles d;
-  const hn::RebindToUnsigned<Doubles> du;
-  const auto magnitude = hn::Abs(v);
-  const auto grid = hn::Set(d, least * 0x1p52);  // its last bit is worth `least`
-  const auto tiny = hn::Lt(magnitude, hn::Set(d, 0x1p-126));
-  const auto on_grid = hn::CopySign(hn::Sub(hn::Add(magnitude, grid), grid), v);
-  const auto bits = hn::BitCast(du, hn::IfThenElse(tiny, on_grid, v));
-  const auto lost = hn::Set(du, (uint64_t{1} << 29) - 1);
-  const auto sticky = hn::Or(bits, hn::Add(hn::And(bits, lost), lost));  // bit 29: also set if anything below it is
-  return Narrow(hn::BitCast(d, hn::AndNot(lost, sticky)));
-}
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, BFloat16* to) { PutFloats(RoundToOdd(v, 0x1p-133), to); }
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, Half* to) { PutFloats(RoundToOdd(v, 0x1p-24), to); }
-
 // One vector of products.
 template <class T, class S>
 HWY_INLINE void PutProduct(const T* numbers, hn::Vec<Doubles> factors, S* to) {
   const auto product = hn::Mul(Widen(numbers), factors);
   if constexpr (std::is_same_v<T, float> && sizeof(S) == 2) {
-    PutFloats(Narrow(product), to);
+    PutFloats(Floats(), Narrow(product), to);
   } else {
     PutAs(product, to);
   }
 }
 template <class S>
 HWY_INLINE void PutProduct(const float* numbers, hn::Vec<Floats> factors, S* to) {
-  PutFloats(hn::Mul(hn::LoadU(Floats(), numbers), factors), to);
+  PutFloats(Floats(), hn::Mul(hn::LoadU(Floats(), numbers), factors), to);
 }
 
 // Factors of a run of elements: one for all, or one for each.

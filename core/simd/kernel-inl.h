@@ -64,6 +64,11 @@ concept HasFinish = requires(std::span<const double> params) {
   L::Finish(params, 0.0);
 };
 
+template <class L, Form kForm>
+concept FinishesForm = requires {
+  requires L::Finishes(kForm);
+};
+
 // A constant in the element type of d.
 template <class D>
 HWY_INLINE hn::Vec<D> C(D d, double x) {
@@ -83,7 +88,8 @@ constexpr FormKernels KernelsOf() {
   constexpr Form kForm = L::kContract.forms[I];
   FormKernels kernels{kForm, nullptr, &Runner<L, kForm>::template Run<double>, nullptr};
   if constexpr (Native<L>) kernels.f32 = &Runner<L, kForm>::template Run<float>;
-  if constexpr (HasScratch<L>) kernels.scratch = &L::Scratch;
+  if constexpr (HasScratch<L>) kernels.scratch = L::Scratch;
+  kernels.finishes = FinishesForm<L, kForm>;
   return kernels;
 }
 template <template <class, Form> class Runner, class L, size_t... I>

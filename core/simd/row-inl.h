@@ -1,4 +1,4 @@
-// The loop of the two row families, and how a row is walked.
+// How a row is walked.
 
 #if defined(LOSSD_CORE_SIMD_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_SIMD_ROW_INL_H_
@@ -59,51 +59,6 @@ template <class T>
 HWY_INLINE void FillRow(T value, size_t n, T* out) {
   for (size_t i = 0; i < n; ++i) std::memcpy(out + i, &value, sizeof value);  // out may be at any alignment
 }
-
-// A native row loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and,
-// where kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers
-// NaN throughout.
-template <class L, Form kForm>
-struct NativeRows {
-  template <class T>
-  static void Run(const KernelCall& call, const Block<T>& block) {
-    if (block.slope[0] != nullptr) {
-      Loop<T, true>(Bind<L>(call), block);
-    } else {
-      Loop<T, false>(Bind<L>(call), block);
-    }
-    if (block.curvature != nullptr) Curve(Bind<L>(call), block);
-  }
-
- private:
-  template <class T, bool kSlope>
-  static HWY_NOINLINE void Loop(const L& loss, const Block<T>& block) {
-    const size_t width = block.width;
-    for (size_t item = 0; item < block.items; ++item) {
-      const T* const prediction = block.in[0] + item * width;
-      T* const slope = kSlope ? block.slope[0] + item * width : nullptr;
-      if constexpr (L::kIndexed) {
-        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.index[1][item], width, slope);
-      } else {
-        block.value[item] = loss.template Row<kForm, kSlope>(prediction, block.in[1] + item * width, width, slope);
-      }
-    }
-  }
-
-  template <class T>
-  static HWY_NOINLINE void Curve(const L& loss, const Block<T>& block) {
-    const size_t width = block.width;
-    for (size_t item = 0; item < block.items; ++item) {
-      const T* const prediction = block.in[0] + item * width;
-      T* const curvature = block.curvature + item * width;
-      if constexpr (L::kIndexed) {
-        loss.template Curvature<kForm>(prediction, block.index[1][item], width, curvature);
-      } else {
-        loss.template Curvature<kForm>(prediction, block.in[1] + item * width, width, curvature);
-      }
-    }
-  }
-};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lossd

@@ -9,7 +9,6 @@
 
 #include "core/simd/elementwise-inl.h"
 #include "core/simd/item-inl.h"
-#include "core/simd/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -25,8 +24,6 @@ template <class L>
 constexpr Loss EntryOf() {
   if constexpr (L::kContract.family == Family::kElementwise) {
     return Entry<Elementwise, L>();
-  } else if constexpr (Native<L>) {
-    return Entry<NativeRows, L>();
   } else if constexpr (HasLoop<L>) {
     return Entry<L::template Loop, L>();
   } else {

@@ -3,7 +3,9 @@
 #include <vector>
 
 #include "core/plan.h"
+#include "core/registry.h"
 #include "core/strings.h"
+#include "core/wide_rows.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
 #include "tests/support/losses.h"
@@ -101,6 +103,40 @@ TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
     for (const Form& form : contract.forms) {
       for (const DType dtype : {DType::kF32, DType::kF64}) {
         for (const size_t width : widths) BitsAreTheSame(contract, form, dtype, LargeExtent(contract, width));
+      }
+    }
+  }
+}
+
+// Rows around the widths at which they are cut, in every dtype that is read as it was sent; weights and a row that is
+// left out reach the kernel too.
+TEST(SameBits, OfAWideRowOnAnyNumberOfThreads) {
+  constexpr size_t kTile = kStretch * kStretchesInTile;
+  for (const std::string_view name : {"sparse_categorical_crossentropy", "categorical_crossentropy"}) {
+    const Contract& contract = *FindLoss(name)->loss.contract;
+    const Form& form = contract.forms[0];
+    ASSERT_EQ(form.input_kind, InputKind::kLogits);
+    for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
+      for (const size_t width : {kWidestAlone, kWidestAlone + 1, kWidestAlone + kStretch - 1, 5 * kTile, 5 * kTile + 1,
+                                 5 * kTile + kStretch + 17}) {
+        SCOPED_TRACE(Cat(name, " ", Name(dtype), " ", width));
+        Rng rng(kSeed);
+        Call call = MakeCall(contract, form, dtype, DrawInputs(rng, contract, form, ExtentOf(contract, 2, width)));
+        call.Send("sample_weight", DType::kF32, Tensor{.shape = {2}, .numbers = {0.75, 1e-30}}, {});
+        call.request.options.reduction = Reduction::kMean;
+        call.request.gradient = true;
+        std::optional<Bits> first;
+        for (const int64_t target : SimdTargets()) {
+          if (!HasFma(target)) continue;
+          const OnTarget on(target);
+          for (const int threads : {1, 2, 4}) {
+            Executor executor(threads);
+            const absl::StatusOr<Bits> bits = Solve(call.request, executor);
+            ASSERT_TRUE(bits.ok()) << bits.status();
+            if (!first) first = *bits;
+            EXPECT_TRUE(*bits == *first) << threads << " threads";
+          }
+        }
       }
     }
   }

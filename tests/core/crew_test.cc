@@ -50,6 +50,8 @@ const Case kCases[] = {
     {"siglip", InputKind::kUnspecified, {{'N', 600}, {'D', 16}}, 600, true},
     {"circle", InputKind::kUnspecified, {{'N', 600}, {'D', 16}}, 600, true},
     {"orthogonal_regularizer", InputKind::kUnspecified, {{'R', 600}, {'C', 16}}, 1, false},
+    {"sparse_categorical_crossentropy", InputKind::kLogits, {{'C', 800'000}}, 1, true},
+    {"categorical_crossentropy", InputKind::kLogits, {{'C', 800'000}}, 1, true},
     {"linear_cross_entropy", InputKind::kUnspecified, {{'N', 600}, {'H', 16}, {'C', 6}}, 600, false},
 };
 

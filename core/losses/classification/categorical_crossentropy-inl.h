@@ -25,7 +25,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/simd/categorical-inl.h"
+#include "core/simd/native_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -94,16 +94,40 @@ struct CategoricalCrossentropy {
       .class_mask = true,
       .curvature = true,
   };
+  template <class L, Form kForm>
+  using Loop = NativeRows<L, kForm>;
   static constexpr bool kNative = true;
   static constexpr bool kIndexed = false;
 
+  static constexpr bool Finishes(const Form& form) { return form.input_kind == InputKind::kLogits; }
+  static constexpr auto Scratch = LogitRowScratch;
+
+  template <class S>
+  HWY_INLINE double OfLogits(LogitRow<S>& row, double factor) const {
+    if (!row.template Sum<true>()) return std::numeric_limits<double>::quiet_NaN();
+    const Masses& masses = row.masses();
+    const double value = row.spread() + row.targets() * Log1pScalar(masses.rest);
+    if (row.has_slope() && !std::isnan(value)) {
+      const Tag<typename LogitRow<S>::T> d;
+      // T in two parts: T - t_c keeps its digits where one target is most of T.
+      const auto all = C(d, row.targets());
+      const auto all_low = C(d, row.targets() - static_cast<double>(hn::GetLane(all)));
+      row.template Write<true>(factor / masses.sum(), [&](double unit) HWY_ATTR {
+        const auto sum = C(d, unit * masses.sum()), rest = C(d, unit * masses.rest);
+        return [=](auto e, auto t, auto is_max) HWY_ATTR {
+          const auto others = hn::IfThenElse(is_max, rest, hn::Sub(sum, e));  // S - e_c
+          return hn::NegMulAdd(t, others, hn::Mul(hn::Add(hn::Sub(all, t), all_low), e));
+        };
+      });
+    }
+    return value;
+  }
+
   template <Form kForm, bool kSlope, class T>
   HWY_INLINE T Row(const T* row, const T* target, size_t width, T* slope) const {
-    constexpr bool kLogits = kForm.input_kind == InputKind::kLogits;
-    const RowMax<T> top = MaxOf(row, width, kLogits ? -std::numeric_limits<T>::infinity() : T{0});
+    const RowMax<T> top = MaxOf(row, width, T{0});
     if (top.sound) {
-      const double value = kLogits ? FromLogits<kSlope>(row, target, top.max, width, slope)
-                                   : FromProbabilities<kForm.clip_policy, kSlope>(row, target, top.max, width, slope);
+      const double value = FromProbabilities<kForm.clip_policy, kSlope>(row, target, top.max, width, slope);
       if (!std::isnan(value)) return static_cast<T>(value);
     }
     if constexpr (kSlope) FillRow(std::numeric_limits<T>::quiet_NaN(), width, slope);
@@ -142,35 +166,6 @@ struct CategoricalCrossentropy {
   }
 
  private:
-  template <bool kSlope, class T>
-  static HWY_INLINE double FromLogits(const T* x, const T* t, T max, size_t width, T* slope) {
-    const Tag<T> d;
-    const auto zero = hn::Zero(d);
-    const auto top = hn::Set(d, max);
-    LaneSum targets, spread;
-    const auto each = [&](size_t at, auto vx, auto vt) HWY_ATTR {
-      targets.Add(at, vt);
-      spread.Add(at, hn::IfThenZeroElse(hn::Eq(vt, zero), hn::Mul(vt, hn::Sub(top, vx))));
-    };
-    Masses masses;
-    if constexpr (kSlope) {
-      masses = LogitMasses(x, max, t, width, slope, each);
-    } else {
-      masses = LogitMasses(x, max, t, width, nullptr, each);
-    }
-    const double total = targets.Total();
-    if constexpr (kSlope) {
-      const auto one = C(d, 1.0);
-      const auto all = C(d, total), sum = C(d, masses.sum()), rest = C(d, masses.rest),
-                 factor = C(d, 1.0 / masses.sum());
-      Walk(static_cast<const T*>(slope), T{0}, t, width, slope, [&](size_t, auto e, auto vt) HWY_ATTR {
-        const auto others = hn::IfThenElse(hn::Eq(e, one), rest, hn::Sub(sum, e));  // S - e_c
-        return hn::Mul(hn::NegMulAdd(vt, others, hn::Mul(hn::Sub(all, vt), e)), factor);
-      });
-    }
-    return spread.Total() + total * Log1pScalar(masses.rest);
-  }
-
   template <ClipPolicy kClip, bool kSlope, class T>
   static HWY_INLINE double FromProbabilities(const T* p, const T* t, T max, size_t width, T* slope) {
     const Tag<T> d;

@@ -23,7 +23,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/simd/categorical-inl.h"
+#include "core/simd/native_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -91,16 +91,29 @@ struct SparseCategoricalCrossentropy {
       .curvature = true,
       .dense_twin = "categorical_crossentropy",
   };
+  template <class L, Form kForm>
+  using Loop = NativeRows<L, kForm>;
   static constexpr bool kNative = true;
   static constexpr bool kIndexed = true;
+  static constexpr bool Finishes(const Form& form) { return form.input_kind == InputKind::kLogits; }
+  static constexpr auto Scratch = LogitRowScratch;
+
+  template <class S>
+  HWY_INLINE double OfLogits(LogitRow<S>& row, int32_t label, double factor) const {
+    if (!row.template Sum<false>()) return kNan;
+    const Masses& masses = row.masses();
+    const double x_label = row.x(label);
+    if (row.has_slope()) {
+      const double others = row.Others(label);
+      row.template Write<false>(factor / masses.sum(), nullptr);
+      row.Put(label, -factor * (others / masses.sum()));
+    }
+    return Log1pScalar(masses.rest) + (row.max() - x_label);
+  }
 
   template <Form kForm, bool kSlope, class T>
   HWY_INLINE T Row(const T* row, int32_t label, size_t width, T* slope) const {
-    if constexpr (kForm.input_kind == InputKind::kLogits) {
-      return FromLogits<kSlope>(row, label, width, slope);
-    } else {
-      return FromProbabilities<kForm.clip_policy, kSlope>(row, label, width, slope);
-    }
+    return FromProbabilities<kForm.clip_policy, kSlope>(row, label, width, slope);
   }
 
   template <Form kForm, class T>
@@ -126,27 +139,6 @@ struct SparseCategoricalCrossentropy {
 
  private:
   static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-  template <bool kSlope, class T>
-  static HWY_INLINE T FromLogits(const T* x, int32_t label, size_t width, T* slope) {
-    const RowMax<T> top = MaxOf(x, width, -std::numeric_limits<T>::infinity());
-    if (!top.sound) return Unsound<kSlope>(width, slope);
-    const Tag<T> d;
-    const auto nothing = [](size_t, auto, auto) HWY_ATTR {};
-    const T x_label = Read(x + label);
-    Masses masses;
-    if constexpr (kSlope) {
-      masses = LogitMasses(x, top.max, nullptr, width, slope, nothing);
-      const double mass = Read(slope + label);
-      const double others = x_label == top.max ? masses.rest : masses.sum() - mass;
-      const auto factor = C(d, 1.0 / masses.sum());
-      Walk(slope, T{0}, nullptr, width, slope, [&](size_t, auto e, auto) HWY_ATTR { return hn::Mul(e, factor); });
-      Write(-others / masses.sum(), slope + label);
-    } else {
-      masses = LogitMasses(x, top.max, nullptr, width, nullptr, nothing);
-    }
-    return static_cast<T>(Log1pScalar(masses.rest) + (double{top.max} - x_label));
-  }
 
   template <ClipPolicy kClip, bool kSlope, class T>
   static HWY_INLINE T FromProbabilities(const T* p, int32_t label, size_t width, T* slope) {

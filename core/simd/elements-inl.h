@@ -1,0 +1,167 @@
+// Elements of tensors, as their bytes lie there, to vectors of the arithmetic and back.
+//
+// A double becomes a 16-bit float by way of float without a second rounding to nearest: the first one rounds to odd
+// (cut off, and the last bit set if anything was lost), which remembers on which side of a tie the number lay.
+// Source: Boldo and Melquiond 2008, Emulation of a FMA and Correctly Rounded Sums, section 3.
+
+#if defined(LOSSD_CORE_SIMD_ELEMENTS_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_ELEMENTS_INL_H_
+#undef LOSSD_CORE_SIMD_ELEMENTS_INL_H_
+#else
+#define LOSSD_CORE_SIMD_ELEMENTS_INL_H_
+#endif
+
+#include <type_traits>
+
+#include "core/simd/lane_sum-inl.h"
+#include "core/tensor/convert.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+using Doubles = Tag<double>;
+using Floats = hn::Rebind<float, Doubles>;  // as many as a vector of doubles
+
+// Instructions for F16, without which Highway's own conversions lose NaN and infinity.
+inline constexpr bool kConvertsF16 = (HWY_TARGET & (HWY_AVX2 | HWY_AVX3 | HWY_NEON)) != 0;
+
+HWY_INLINE hn::Vec<Doubles> Widen(const double* p) { return hn::LoadU(Doubles(), p); }
+HWY_INLINE hn::Vec<Doubles> Widen(const float* p) { return hn::PromoteTo(Doubles(), hn::LoadU(Floats(), p)); }
+
+// Rounded to nearest; beyond the largest float infinity.
+HWY_INLINE hn::Vec<Floats> Narrow(hn::Vec<Doubles> v) {
+#if HWY_TARGET == HWY_SCALAR  // whose DemoteTo stops at the largest float
+  return hn::Set(Floats(), static_cast<float>(hn::GetLane(v)));
+#else
+  return hn::DemoteTo(Floats(), v);
+#endif
+}
+
+// --- Bytes to numbers: LoadAs(d, p), as many elements as a vector of d has, at any alignment ------------------------
+
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const float* p) {
+  return hn::LoadU(d, p);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const BFloat16* p) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloats(D d, const Half* p) {
+  if constexpr (kConvertsF16) {
+    const hn::Rebind<hwy::float16_t, D> d16;
+    return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+  } else {
+    constexpr size_t kCount = hn::MaxLanes(D());
+    float numbers[kCount];
+    ConvertElements(DType::kF16, reinterpret_cast<const std::byte*>(p), kCount, numbers);
+    return hn::LoadU(d, numbers);
+  }
+}
+
+template <class S>
+HWY_INLINE hn::Vec<Tag<float>> LoadAs(Tag<float> d, const S* p) {
+  return LoadFloats(d, p);
+}
+template <class S>
+HWY_INLINE hn::Vec<Doubles> LoadAs(Doubles d, const S* p) {
+  return hn::PromoteTo(d, LoadFloats(Floats(), p));
+}
+HWY_INLINE hn::Vec<Doubles> LoadAs(Doubles d, const double* p) { return hn::LoadU(d, p); }
+
+// --- Numbers to bytes ------------------------------------------------------------------------------------------------
+
+// The bits of numbers, of which the upper half is the BF16 that they are rounded to.
+template <bool kMayBeNan, class D>
+HWY_INLINE auto RoundedToBFloat16([[maybe_unused]] D d, hn::Vec<D> v) {
+  const hn::RebindToUnsigned<D> d32;
+  const auto bits = hn::BitCast(d32, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFF)));
+  if constexpr (!kMayBeNan) return rounded;
+  const auto nan = hn::Or(bits, hn::Set(d32, 0x400000));  // quiet, and not rounded to infinity
+  return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), nan, rounded);
+}
+
+// From float, rounded to nearest, ties to even. Where kMayBeNan is false no element of v is NaN.
+template <bool kMayBeNan = true, class D>
+HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, float* to) {
+  hn::StoreU(v, d, to);
+}
+template <bool kMayBeNan = true, class D>
+HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, BFloat16* to) {
+  const hn::Rebind<uint16_t, D> d16;
+  const auto high = hn::TruncateTo(d16, hn::ShiftRight<16>(RoundedToBFloat16<kMayBeNan>(d, v)));
+  hn::StoreU(high, d16, reinterpret_cast<uint16_t*>(to));
+}
+template <bool kMayBeNan = true, class D>
+HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, Half* to) {
+  if constexpr (kConvertsF16) {
+    const hn::Rebind<hwy::float16_t, D> d16;
+    const hn::Rebind<uint16_t, D> bits;
+    hn::StoreU(hn::BitCast(bits, hn::DemoteTo(d16, v)), bits, reinterpret_cast<uint16_t*>(to));
+  } else {
+    constexpr size_t kCount = hn::MaxLanes(D());
+    float numbers[kCount];
+    hn::StoreU(v, d, numbers);
+    for (size_t i = 0; i < kCount; ++i) {
+      const Half half = ToHalf(numbers[i]);
+      std::memcpy(to + i, &half, sizeof half);
+    }
+  }
+}
+
+// As many vectors as fit in `to`, one behind the other.
+template <bool kMayBeNan, size_t kVectors, class S>
+HWY_INLINE void PutAll(const hn::Vec<Tag<float>> (&v)[kVectors], S* to) {
+  const Tag<float> d;
+  constexpr size_t kStep = kLanes<float>;
+#if HWY_TARGET != HWY_SCALAR                    // has no halves
+  if constexpr (std::is_same_v<S, BFloat16>) {  // two vectors at a time: one shuffle instead of two narrowings
+    const hn::Repartition<uint16_t, Tag<float>> d16;
+    for (size_t u = 0; u < kVectors; u += 2) {
+      const auto low = hn::BitCast(d16, RoundedToBFloat16<kMayBeNan>(d, v[u]));
+      const auto high = hn::BitCast(d16, RoundedToBFloat16<kMayBeNan>(d, v[u + 1]));
+      hn::StoreU(hn::ConcatOdd(d16, high, low), d16, reinterpret_cast<uint16_t*>(to + u * kStep));
+    }
+    return;
+  }
+#endif
+  for (size_t u = 0; u < kVectors; ++u) PutFloats<kMayBeNan>(d, v[u], to + u * kStep);
+}
+template <bool kMayBeNan, size_t kVectors>
+HWY_INLINE void PutAll(const hn::Vec<Doubles> (&v)[kVectors], double* to) {
+  for (size_t u = 0; u < kVectors; ++u) hn::StoreU(v[u], Doubles(), to + u * kLanes<double>);
+}
+
+// To float, cut off, with the last bit set where anything was lost. Below the normal floats, where float has fewer
+// bits, first to the multiples of `least`, the smallest number of the 16-bit format.
+HWY_INLINE hn::Vec<Floats> RoundToOdd(hn::Vec<Doubles> v, double least) {
+  const Doubles d;
+  const hn::RebindToUnsigned<Doubles> du;
+  const auto magnitude = hn::Abs(v);
+  const auto grid = hn::Set(d, least * 0x1p52);  // its last bit is worth `least`
+  const auto tiny = hn::Lt(magnitude, hn::Set(d, 0x1p-126));
+  const auto on_grid = hn::CopySign(hn::Sub(hn::Add(magnitude, grid), grid), v);
+  const auto bits = hn::BitCast(du, hn::IfThenElse(tiny, on_grid, v));
+  const auto lost = hn::Set(du, (uint64_t{1} << 29) - 1);
+  const auto sticky = hn::Or(bits, hn::Add(hn::And(bits, lost), lost));  // bit 29: also set if anything below it is
+  return Narrow(hn::BitCast(d, hn::AndNot(lost, sticky)));
+}
+
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) { hn::StoreU(v, Doubles(), to); }
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) { hn::StoreU(Narrow(v), Floats(), to); }
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, BFloat16* to) { PutFloats(Floats(), RoundToOdd(v, 0x1p-133), to); }
+HWY_INLINE void PutAs(hn::Vec<Doubles> v, Half* to) { PutFloats(Floats(), RoundToOdd(v, 0x1p-24), to); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_ELEMENTS_INL_H_

@@ -1,0 +1,192 @@
+// Rows of logits, from the bytes of one tensor to the bytes of another, in two sweeps: masses and their sum, then
+// slopes.
+//
+// A row is cut into stretches. The first sweep takes the maximum of a stretch and its masses while it is in L1; the
+// second multiplies the masses by what a stretch has in common,
+//   e^(max of the stretch - max of the row) / S times the factor of the row's slopes,
+// and writes them as they are sent. In between masses wait in a scratch; where slopes are of the arithmetic, those of
+// more than a stretch in the memory of the slopes. In a row that no cache holds they are computed twice instead, to the
+// same bits.
+//
+// Stretches are merged in their order. So it does not matter who computed them, and a wide row is shared by threads.
+
+#if defined(LOSSD_CORE_SIMD_LOGITS_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_LOGITS_INL_H_
+#undef LOSSD_CORE_SIMD_LOGITS_INL_H_
+#else
+#define LOSSD_CORE_SIMD_LOGITS_INL_H_
+#endif
+
+#include "core/simd/stretch-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+constexpr size_t StretchesIn(size_t width) { return (width + kStretch - 1) / kStretch; }
+
+// Doubles that the sums of the stretches take; a multiple of a cache line, so that vectors of masses behind it lie in
+// one.
+constexpr size_t SumsScratch(size_t width) {
+  return (StretchesIn(width) * (sizeof(StretchSums) / sizeof(double)) + 7) / 8 * 8;
+}
+// Doubles that a LogitRow takes: the sums of its stretches, and room for masses in float.
+inline size_t LogitRowScratch(const Dims&, size_t width) {
+  const size_t masses = width > kWidestAlone ? 0 : (width + 1) / 2;
+  return SumsScratch(width) + masses;
+}
+
+template <class S>
+class LogitRow {
+ public:
+  using T = Arithmetic<S>;
+
+  // x [width]; slope [width], null where no slopes are wanted; t [width], targets in the arithmetic, or null.
+  LogitRow(const S* x, const T* t, size_t width, S* slope, double* scratch, const Crew* crew)
+      : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
+    if (slope == nullptr || width > kWidestAlone) return;
+    if constexpr (std::is_same_v<S, T>) masses_ = slope;
+    apart_ = !std::is_same_v<S, T> || (width <= kStretch && sizeof(T) == sizeof(float));
+    if (apart_) masses_ = reinterpret_cast<T*>(scratch + SumsScratch(width));
+  }
+
+  // The first sweep. False: the row has no class probabilities, or nobody waits for them any more.
+  template <bool kTargets>
+  HWY_INLINE bool Sum() {
+    EachStretch([&](size_t i, size_t begin, size_t n) HWY_ATTR {
+      const T* const t = kTargets ? t_ + begin : nullptr;
+      if (masses_ == nullptr) {
+        sums_[i] = SumStretch<S, kTargets, false>(x_ + begin, t, n, nullptr, nullptr);
+      } else {
+        const S* const soon = apart_ && width_ <= kStretch ? slope_ : nullptr;
+        sums_[i] = SumStretch<S, kTargets, true>(x_ + begin, t, n, masses_ + begin, soon);
+      }
+    });
+    return (crew_ == nullptr || !crew_->cancelled()) && Merge();
+  }
+
+  bool has_slope() const { return slope_ != nullptr; }
+  double max() const { return max_; }
+  const Masses& masses() const { return masses_sum_; }
+  double targets() const { return targets_; }
+  double spread() const { return spread_; }  // sum t (max - x)
+
+  double x(size_t c) const { return Read(x_ + c); }
+  void Put(size_t c, double slope) {
+    const S rounded = From<S>(slope);
+    std::memcpy(slope_ + c, &rounded, sizeof rounded);
+  }
+
+  // S - e^(x_c - max) of one class. REQUIRES: before Write.
+  double Others(size_t c) const {
+    if (x(c) == max_) return masses_sum_.rest;
+    double mass;
+    if (masses_ != nullptr) {
+      mass = Read(masses_ + c) * sums_[c / kStretch].scale;
+    } else {
+      mass = Scalar(x(c) - max_, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); });
+    }
+    return masses_sum_.sum() - mass;
+  }
+
+  // The second sweep: slope = e^(x - max) factor, or where kTargets
+  //   slope unit = fn(unit)(e^(x - max) unit, t, x is the maximum) factor.
+  template <bool kTargets, class Fn>
+  HWY_INLINE void Write(double factor, const Fn& fn) {
+    EachStretch([&](size_t i, size_t begin, size_t n) HWY_ATTR {
+      const StretchSums& of = sums_[i];
+      const double max = of.max == -kInfinity ? 0 : of.max;
+      const StretchSlopes slopes{max, of.scale, factor, of.max == max_};
+      const T* const t = kTargets ? t_ + begin : nullptr;
+      S* const to = slope_ + begin;
+      if ((kTargets && of.scale < 0x1p-60) || !InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
+        WriteStretch<S, kTargets, false, true>(x_ + begin, t, n, slopes, fn, to);
+      } else if (masses_ != nullptr) {
+        WriteStretch<S, kTargets, true, false>(masses_ + begin, t, n, slopes, fn, to);
+      } else {
+        WriteStretch<S, kTargets, false, false>(x_ + begin, t, n, slopes, fn, to);
+      }
+    });
+  }
+
+ private:
+  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+  static bool InRange(double factor) {
+    return factor == 0 || (std::abs(factor) > 0x1p-100 && std::abs(factor) < 0x1p100);
+  }
+
+  // One element at any alignment.
+  template <class X>
+  static double Read(const X* from) {
+    X x;
+    std::memcpy(&x, from, sizeof x);
+    return To<double>(x);
+  }
+
+  // Calls work(i, begin, n) for the stretches, those of a wide row on many threads.
+  template <class Fn>
+  HWY_INLINE void EachStretch(const Fn& work) const {
+    const size_t count = StretchesIn(width_);
+    const auto one = [&](size_t i) HWY_ATTR { work(i, i * kStretch, std::min(kStretch, width_ - i * kStretch)); };
+    if (crew_ == nullptr || width_ <= kWidestAlone) {
+      for (size_t i = 0; i < count; ++i) one(i);
+      return;
+    }
+    crew_->ForEachTile((count + kStretchesInTile - 1) / kStretchesInTile, [&](size_t tile) HWY_ATTR {
+      const size_t end = std::min(count, (tile + 1) * kStretchesInTile);
+      for (size_t i = tile * kStretchesInTile; i < end; ++i) one(i);
+    });
+  }
+
+  // What the stretches make together; their scales become relative to the row's maximum.
+  HWY_INLINE bool Merge() {
+    const size_t count = StretchesIn(width_);
+    max_ = -kInfinity;
+    for (size_t i = 0; i < count; ++i) {
+      if (std::isnan(sums_[i].max)) return false;
+      max_ = std::max(max_, sums_[i].max);
+    }
+    if (max_ == -kInfinity) return false;
+    double ties = 0, rest = 0;
+    targets_ = spread_ = 0;
+    for (size_t i = 0; i < count; ++i) {
+      StretchSums& of = sums_[i];
+      targets_ += of.targets;
+      spread_ += of.spread;
+      if (of.max == max_) {
+        ties += of.ties;
+        rest += of.rest * of.scale;
+      } else if (of.max > -kInfinity) {
+        const double below = max_ - of.max;
+        const double share = Scalar(-below, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); });
+        spread_ += of.targets * below;
+        rest += of.ties * share;
+        of.scale *= share;
+        rest += of.rest * of.scale;
+      } else {
+        of.scale = 0;
+      }
+    }
+    masses_sum_ = {1.0, rest + (ties - 1)};
+    return true;
+  }
+
+  const S* x_;
+  const T* t_;
+  size_t width_;
+  S* slope_;
+  StretchSums* sums_;
+  const Crew* crew_;
+  T* masses_ = nullptr;  // of the stretches; null: they are computed again
+  bool apart_ = false;   // they lie in the scratch
+  double max_ = 0;
+  Masses masses_sum_{};
+  double targets_ = 0, spread_ = 0;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_LOGITS_INL_H_
