@@ -19,6 +19,9 @@ using std::chrono::steady_clock;
 // ahead while the call waits (64 KiB is the initial window of a stream).
 constexpr size_t kCallOverheadBytes = 64 << 10;
 
+// Answers of a stream that have been given to gRPC with the hint that they may wait for more: its buffer for them.
+constexpr size_t kBufferedAnswerBytes = 64 << 10;
+
 // How long before its deadline a call that was cancelled counts as one whose deadline passed.
 constexpr std::chrono::milliseconds kDeadlineSlack{50};
 
@@ -108,6 +111,7 @@ void Call::OnEvent(Event event, bool ok) {
   if (--pending_events_ > 0) return;
   Report();
   queue_.Remove(position_);
+  queue_.UnexpectQuiet(this);
   CallQueue::Counts& counts = queue_.counts();
   std::atomic<int64_t>& count = counts.Of(*method_);
   delete this;  // gives its bytes back
@@ -186,7 +190,7 @@ void Call::BeginRequests() {
   pipeline_.emplace(method_->requests(),
                     RequestPipeline::Limits{.request_bytes = *request_bytes,
                                             .reserve_factor = method_->reserve_factor,
-                                            .overhead_bytes = kCallOverheadBytes},
+                                            .overhead_bytes = kCallOverheadBytes + kBufferedAnswerBytes},
                     queue_.transport().admission_, cancellation_, static_cast<PipelineOperations&>(*this));
   pipeline_->Begin();
 }
@@ -241,10 +245,14 @@ void Call::StartRead() {
   stream_.Read(&request_buffer_, &message_);
 }
 
-void Call::StartWrite(const grpc::ByteBuffer& message) {
+void Call::StartWrite(const grpc::ByteBuffer& message, bool more) {
   writing_bytes_ = message.Length();
   ++pending_events_;
-  stream_.Write(message, &written_);
+  grpc::WriteOptions options;
+  // The headers travel with the first message, whose end waits until they have left.
+  if (more && headers_sent_) options.set_buffer_hint();
+  headers_sent_ = true;
+  stream_.Write(message, options, &written_);
 }
 
 void Call::OnWritten(bool ok) {

@@ -45,6 +45,11 @@ class Call final : public UnaryCall, private EventTarget, private PipelineOperat
     if (pipeline_) pipeline_->OnDrain();
   }
 
+  // The queue has no event that is ready. On its thread.
+  void OnQuiet() {
+    if (pipeline_) pipeline_->OnQuiet();
+  }
+
   // Ends the call if it has been waiting for its peer since before `limit`. On the queue's thread.
   void EndIfStalled(std::chrono::steady_clock::time_point limit);
 
@@ -72,13 +77,14 @@ class Call final : public UnaryCall, private EventTarget, private PipelineOperat
   void Read();
   void Handle();
   void StartRead() override;
-  void StartWrite(const grpc::ByteBuffer& message) override;
+  void StartWrite(const grpc::ByteBuffer& message, bool more) override;
   void StartFinish(const grpc::Status& status) override { FinishNow(status); }
   void ExpectGrant() override { ++pending_events_; }
   void UnexpectGrant() override { --pending_events_; }
   void AnnounceGrant() override;
   void NoteRefusal(Refusal refusal, const grpc::Status& status) override;
   void HangUp() override;
+  bool ExpectQuiet() override { return queue_.ExpectQuiet(this); }
   void Refuse(Refusal refusal, const grpc::Status& status);
   void FinishNow(const grpc::Status& status) { Finish(status, grpc::ByteBuffer()); }
   void Enter(State state);
@@ -113,6 +119,7 @@ class Call final : public UnaryCall, private EventTarget, private PipelineOperat
   std::optional<RequestPipeline> pipeline_;
 
   grpc::Status status_;
+  bool headers_sent_ = false;
   size_t writing_bytes_ = 0;  // of the message that is being sent
   size_t sent_bytes_ = 0;
   CallQueue::Position position_;

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "server/sharding.h"
 #include "server/transport/method.h"
@@ -61,6 +62,11 @@ class CallQueue final : private EventTarget {
   // Has the calls with many requests end; from any thread, once.
   void Drain();
 
+  // Has Call::OnQuiet called once, when no event is ready, or after a few that were. False: not on the queue's thread,
+  // and nothing will be called.
+  bool ExpectQuiet(Call* call);
+  void UnexpectQuiet(Call* call);
+
   // The calls that have arrived and are not gone. On the queue's thread.
   Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
   void Remove(Position position) { calls_.erase(position); }
@@ -68,6 +74,8 @@ class CallQueue final : private EventTarget {
  private:
   void OnEvent(Event event, bool ok) override;
   void Run();
+  bool Next(EventTag** event, bool* ok);
+  void TellQuiet();
 
   Transport& transport_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -80,6 +88,9 @@ class CallQueue final : private EventTarget {
   bool stopping_ = false;
   Counts counts_;
   std::list<Call*> calls_;
+  std::vector<Call*> expect_quiet_;
+  int events_since_expected_ = 0;
+  std::thread::id id_;  // of the thread; written before the first event
   std::thread thread_;
 };
 

@@ -6,6 +6,12 @@
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
+namespace {
+
+// Larger answers leave at once: what a system call costs is little beside them, and gRPC buffers 64 KiB at most.
+constexpr size_t kMostHeldBack = 16 << 10;
+
+}  // namespace
 
 class RequestPipeline::Request final : public StreamedRequest {
  public:
@@ -102,6 +108,13 @@ void RequestPipeline::OnGranted() {
   Go(std::move(lock));
 }
 
+void RequestPipeline::OnQuiet() {
+  std::unique_lock lock(mutex_);
+  if (!held_back_ || finished_) return;
+  quiet_ = true;
+  Go(std::move(lock));
+}
+
 void RequestPipeline::OnCancelled(const grpc::Status& status) {
   std::unique_lock lock(mutex_);
   if (finished_) return;
@@ -168,7 +181,7 @@ void RequestPipeline::Go(std::unique_lock<std::mutex> lock) {
   while (true) {
     if (const Steps steps = Next(); steps.any()) {
       lock.unlock();
-      if (steps.write != nullptr) operations_.StartWrite(steps.write->answer);
+      if (steps.write != nullptr) operations_.StartWrite(steps.write->answer, steps.more);
       if (steps.read) operations_.StartRead();
       lock.lock();
     } else if (Request* const request = NextToRun(); request != nullptr) {
@@ -213,11 +226,17 @@ void RequestPipeline::TakeAnswers(Steps& steps) {
     Request& front = *in_flight_.front();
     if (!front.answer_status.ok()) {
       End(front.status());
-    } else if (front.answer.Valid()) {
-      writing_ = true;
-      steps.write = &front;
-    } else {
+    } else if (!front.answer.Valid()) {
       in_flight_.pop_front();
+    } else {
+      steps.more = in_flight_.size() > 1 && in_flight_[1]->done;
+      if (!steps.more && MayHoldBack(front)) {
+        held_back_ = true;
+        return;
+      }
+      writing_ = true;
+      held_back_ = quiet_ = false;
+      steps.write = &front;
     }
   }
   if (!end_) return;
@@ -226,6 +245,10 @@ void RequestPipeline::TakeAnswers(Steps& steps) {
   in_flight_.erase(
       std::remove_if(first, in_flight_.end(), [](const auto& request) { return request->done || !request->started; }),
       in_flight_.end());
+}
+
+bool RequestPipeline::MayHoldBack(const Request& front) const {
+  return !quiet_ && !peer_ended_ && front.answer.Length() <= kMostHeldBack && (held_back_ || operations_.ExpectQuiet());
 }
 
 RequestPipeline::Request* RequestPipeline::NextToRun() {

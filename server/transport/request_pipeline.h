@@ -11,6 +11,10 @@
 //  here
 //     is on its way to an operation.
 //  3. Handlers finish on any thread, so the state has a lock. No operation and no handler is called under it.
+//
+// Small answers travel together. Every write that gRPC is not told to buffer is a system call, on a stream of small
+// requests nearly half of the cost; so the last small answer is held back while the queue has events ready, and what is
+// not the last is written with the buffer hint.
 #pragma once
 
 #include <chrono>
@@ -37,6 +41,8 @@ class PipelineOperations : public StreamOperations {
   // Counts the refusal and gives `status` its trailing metadata.
   virtual void NoteRefusal(Refusal refusal, const grpc::Status& status) = 0;
   virtual void HangUp() = 0;
+  // OnQuiet will come soon, when the queue has no event that is ready. False: not on this thread.
+  virtual bool ExpectQuiet() = 0;
 
  protected:
   ~PipelineOperations() = default;
@@ -61,6 +67,8 @@ class RequestPipeline {
   void OnMessage(const grpc::ByteBuffer* message);
   void OnWritten(bool ok);
   void OnGranted();
+  // No message is there to be read, so no further answer will come before somebody waits.
+  void OnQuiet();
   // A message that cannot be taken: ends the call like a request that fails.
   void OnBadMessage(const grpc::Status& status);
   // The call is over, whatever is in flight.
@@ -76,6 +84,7 @@ class RequestPipeline {
   struct Steps {
     bool read = false;
     Request* write = nullptr;
+    bool more = false;  // another answer follows the one that is written
     bool any() const { return read || write != nullptr; }
   };
 
@@ -87,6 +96,7 @@ class RequestPipeline {
   Steps Next();
   Request* NextToRun();
   void TakeAnswers(Steps& steps);
+  bool MayHoldBack(const Request& front) const;
   bool MayRead() const;
   bool HasRoom();
   bool Reserve(Admission::Ticket& ticket, Claim& claim, size_t bytes);
@@ -109,6 +119,8 @@ class RequestPipeline {
   size_t running_ = 0;
   int busy_ = 0;  // threads in Go
   bool starting_ = false, reading_ = false, writing_ = false, peer_ended_ = false, failed_ = false, draining_ = false;
+  bool held_back_ = false;  // the front is done, and waits for an answer to travel with, or for OnQuiet, ...
+  bool quiet_ = false;      // ... which has come: the front leaves as soon as it can be written
   std::optional<grpc::Status> end_;
   bool finished_ = false;
   uint64_t progress_ = 1, seen_progress_ = 0;  // events that moved the call; as EndIfStalled last saw it
