@@ -38,7 +38,7 @@ void CallQueue::Stop() {
   if (thread_.joinable()) {
     // The thread shuts its queue down itself: an alarm that is set on a queue which another thread just shut down ends
     // the process.
-    stop_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &stop_);
+    Post(stop_);
     thread_.join();
     return;
   }
@@ -49,11 +49,13 @@ void CallQueue::Stop() {
   }
 }
 
-void CallQueue::Release() { release_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &release_); }
+void CallQueue::Post(const EventTag& event) {
+  const std::lock_guard lock(posted_mutex_);
+  posted_.push_back(event);
+  if (posted_.size() == 1) posted_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &posted_event_);
+}
 
-void CallQueue::Wake() { wake_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &wake_); }
-
-void CallQueue::Drain() { drain_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &drain_); }
+bool CallQueue::IsThisThread() const { return std::this_thread::get_id() == id_; }
 
 void CallQueue::Run() {
   pthread_setname_np(pthread_self(), "lossd-queue");
@@ -83,7 +85,7 @@ bool CallQueue::Next(EventTag** event, bool* ok) {
 }
 
 bool CallQueue::ExpectQuiet(Call* call) {
-  if (std::this_thread::get_id() != id_) return false;
+  if (!IsThisThread()) return false;
   if (expect_quiet_.empty()) events_since_expected_ = 0;
   if (std::find(expect_quiet_.begin(), expect_quiet_.end(), call) == expect_quiet_.end()) expect_quiet_.push_back(call);
   return true;
@@ -97,6 +99,15 @@ void CallQueue::TellQuiet() {
 }
 
 void CallQueue::OnEvent(Event event, bool ok) {
+  if (event == Event::kPosted) {
+    std::vector<EventTag> posted;
+    {
+      const std::lock_guard lock(posted_mutex_);
+      posted.swap(posted_);
+    }
+    for (const EventTag& tag : posted) tag.target->OnEvent(tag.event, true);
+    return;
+  }
   if (event == Event::kRelease) {
     for (Call* call : calls_) call->GoOn();
     return;

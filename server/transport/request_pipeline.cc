@@ -22,6 +22,7 @@ class RequestPipeline::Request final : public StreamedRequest {
   const Cancellation& cancellation() const override { return pipeline_.cancellation_; }
   bool Settle(size_t bytes) override { return !ticket || ticket->Settle(bytes); }
   bool Keep(size_t bytes) override { return pipeline_.Keep(bytes); }
+  void RunLong(std::function<void()> work) override { pipeline_.operations_.RunLong(std::move(work)); }
   void Finish(const grpc::Status& status, grpc::ByteBuffer response) override {
     bytes_ = wire::ReceivedBytes();  // the answer may take as much memory again
     pipeline_.Done(*this, status, std::move(response));
@@ -172,8 +173,14 @@ void RequestPipeline::Done(Request& request, const grpc::Status& status, grpc::B
   request.answer = std::move(answer);
   failed_ = failed_ || !status.ok();
   --running_;
-  Go(std::move(lock));
+  if (operations_.IsQueueThread()) {
+    Go(std::move(lock));
+  } else {
+    operations_.AnnounceAnswer();  // under the lock: or the call might be gone before
+  }
 }
+
+void RequestPipeline::OnAnswered() { Go(std::unique_lock(mutex_)); }
 
 void RequestPipeline::Go(std::unique_lock<std::mutex> lock) {
   if (finished_) return;

@@ -10,7 +10,9 @@
 //  2. One read and one write at a time; the final status comes when nothing runs, nothing is written and nothing in
 //  here
 //     is on its way to an operation.
-//  3. Handlers finish on any thread, so the state has a lock. No operation and no handler is called under it.
+//  3. Turns are taken on the queue's thread. Handlers finish on any, so the state has a lock; no operation and no
+//  handler
+//     is called under it.
 //
 // Small answers travel together. Every write that gRPC is not told to buffer is a system call, on a stream of small
 // requests nearly half of the cost; so the last small answer is held back while the queue has events ready, and what is
@@ -21,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,6 +44,9 @@ class PipelineOperations : public StreamOperations {
   // Counts the refusal and gives `status` its trailing metadata.
   virtual void NoteRefusal(Refusal refusal, const grpc::Status& status) = 0;
   virtual void HangUp() = 0;
+  virtual void RunLong(std::function<void()> work) = 0;  // as UnaryCall has it
+  virtual void AnnounceAnswer() = 0;                     // from any thread: OnAnswered, soon
+  virtual bool IsQueueThread() = 0;
   // OnQuiet will come soon, when the queue has no event that is ready. False: not on this thread.
   virtual bool ExpectQuiet() = 0;
 
@@ -65,6 +71,7 @@ class RequestPipeline {
   void Begin();
   // null: the peer has no more messages, or is gone.
   void OnMessage(const grpc::ByteBuffer* message);
+  void OnAnswered();
   void OnWritten(bool ok);
   void OnGranted();
   // No message is there to be read, so no further answer will come before somebody waits.
@@ -117,7 +124,7 @@ class RequestPipeline {
   std::deque<std::unique_ptr<Request>> in_flight_;
   size_t next_index_ = 0;
   size_t running_ = 0;
-  int busy_ = 0;  // threads in Go
+  int busy_ = 0;  // in Go: a handler that answers at once comes back into it
   bool starting_ = false, reading_ = false, writing_ = false, peer_ended_ = false, failed_ = false, draining_ = false;
   bool held_back_ = false;  // the front is done, and waits for an answer to travel with, or for OnQuiet, ...
   bool quiet_ = false;      // ... which has come: the front leaves as soon as it can be written

@@ -9,7 +9,7 @@ namespace lossd::server {
 
 Transport::Transport(std::vector<Method> methods, CallObserver* other, Admission& admission,
                      const TransportOptions& options)
-    : options_(options), admission_(admission), methods_(std::move(methods)) {
+    : options_(options), admission_(admission), methods_(std::move(methods)), workers_(options.num_threads) {
   unknown_.observer = other;
   for (const Method& method : methods_) by_name_.emplace(method.name, &method);
 }
