@@ -8,9 +8,7 @@
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
-#include <condition_variable>
-#include <mutex>
-#include <utility>
+#include <atomic>
 
 #ifdef LOSSD_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
@@ -39,27 +37,33 @@ struct Executor::Impl {
   // TBB counts the main thread among the allowed; enqueued work needs `num_threads` workers besides it.
   tbb::global_control limit;
   tbb::task_arena arena;
-
-  std::mutex mutex;
-  std::condition_variable idle;
-  size_t enqueued = 0;  // guarded by mutex
+  std::atomic<int> calling{0};  // threads in ForEachShard with more than one shard
 };
 
 Executor::Executor(int num_threads) : impl_(std::make_unique<Impl>(num_threads < 1 ? 1 : num_threads)) {}
 
-Executor::~Executor() {
-  std::unique_lock<std::mutex> lock(impl_->mutex);
-  impl_->idle.wait(lock, [&] { return impl_->enqueued == 0; });
-  TakeOver(impl_.get());
-}
+Executor::~Executor() = default;
 
 int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
 
-bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
-                            absl::FunctionRef<void(size_t)> body) {
+bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation, absl::FunctionRef<void(size_t)> body) {
   if (num_shards <= 1) {
     if (cancellation.cancelled()) return false;
     if (num_shards == 1) body(0);
+    return true;
+  }
+  // As many callers as threads keep all of these busy: what one of them cut off for another would only wake one more.
+  const struct Calling {
+    explicit Calling(std::atomic<int>& count) : count(count), before(count.fetch_add(1, std::memory_order_relaxed)) {}
+    ~Calling() { count.fetch_sub(1, std::memory_order_relaxed); }
+    std::atomic<int>& count;
+    const int before;
+  } calling(impl_->calling);
+  if (calling.before + 1 >= num_threads()) {
+    for (size_t shard = 0; shard < num_shards; ++shard) {
+      if (cancellation.cancelled()) return false;
+      body(shard);
+    }
     return true;
   }
   std::atomic<size_t> done{0};
@@ -86,22 +90,6 @@ bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation,
   impl_->arena.execute([&] { tbb::this_task_arena::isolate(run); });
   TakeOver(&done);
   return done.load() == num_shards;
-}
-
-void Executor::Enqueue(std::function<void()> work) {
-  {
-    const std::lock_guard<std::mutex> lock(impl_->mutex);
-    ++impl_->enqueued;
-  }
-  GiveAway(impl_.get());
-  impl_->arena.enqueue([impl = impl_.get(), work = std::move(work)] {
-    TakeOver(impl);
-    work();
-    GiveAway(impl);
-    // The lock is held while notifying: the executor may be gone as soon as it is released.
-    const std::lock_guard<std::mutex> lock(impl->mutex);
-    if (--impl->enqueued == 0) impl->idle.notify_all();
-  });
 }
 
 }  // namespace lossd

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <memory>
 
 #include "absl/functional/function_ref.h"
@@ -25,7 +24,7 @@ class Executor {
  public:
   // `num_threads` >= 1 take part in parallel work, the calling thread among them.
   explicit Executor(int num_threads);
-  ~Executor();  // waits for enqueued work
+  ~Executor();
 
   int num_threads() const;
 
@@ -33,9 +32,6 @@ class Executor {
   // returned. A cancelled run leaves out shards that have not begun; false says that some were left out.
   // One shard runs inline.
   bool ForEachShard(size_t num_shards, const Cancellation& cancellation, absl::FunctionRef<void(size_t)> body);
-
-  // Runs `work` on a thread of this executor and returns at once.
-  void Enqueue(std::function<void()> work);
 
  private:
   struct Impl;

@@ -100,7 +100,9 @@ Server::Server(const ServerOptions& options)
                 [this](const Problem& problem, const Plan& plan) { metrics_.CountEvaluation(problem, plan); },
                 options.shared_memory_socket.empty() ? nullptr : &regions_},
       transport_(Methods(), Observe("unary", "other", "other"), admission_,
-                 {.num_queues = options.num_queues, .stall_timeout = options.stall_timeout}) {}
+                 {.num_queues = options.num_queues,
+                  .num_threads = options.num_threads,
+                  .stall_timeout = options.stall_timeout}) {}
 
 Server::~Server() {
   if (grpc_ != nullptr && !drained_) Drain();

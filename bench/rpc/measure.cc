@@ -91,7 +91,9 @@ class KernelLoop {
   std::list<InProcess> problems_;
 };
 
-bool Serves(const NamedCommand& server, const Scenario& scenario) { return !scenario.stream || server.name == "lossd"; }
+bool Serves(const NamedCommand& server, const Scenario& scenario) {
+  return !scenario.stream || server.name == "lossd" || server.name == "before";
+}
 
 // The answer of the server must be that of the evaluation alone.
 void CheckValue(const std::string& name, const grpc::ByteBuffer& answer, double expected) {

@@ -18,7 +18,8 @@
 ABSL_FLAG(bool, quick, false, "fewer scenarios and shorter rounds, for a look");
 ABSL_FLAG(std::string, json, "", "write the results there");
 ABSL_FLAG(std::string, filter, "", "run only scenarios whose name contains this; the start is named \"start\"");
-ABSL_FLAG(std::vector<std::string>, servers, {}, "no-op, lossd, plain, python; all where left out");
+ABSL_FLAG(std::vector<std::string>, servers, {}, "no-op, lossd, plain, before, python; all where left out");
+ABSL_FLAG(std::string, before, "", "another build of lossd, which takes turns with this one under the name \"before\"");
 ABSL_FLAG(std::string, python, "/usr/bin/python3", "interpreter with PyTorch and grpcio, for the server in Python");
 ABSL_FLAG(std::string, python_server, "", "bench/rpc/python_server.py; without it there is no server in Python");
 ABSL_FLAG(std::string, messages, "", "folder of the messages in Python");
@@ -42,10 +43,13 @@ Pace PaceOf(const Scenario& scenario, bool quick) {
 bool IsWanted(const std::string& name) { return absl::StrContains(name, absl::GetFlag(FLAGS_filter)); }
 
 std::vector<NamedCommand> Commands(const std::filesystem::path& folder) {
-  std::vector<NamedCommand> all = {
-      {"no-op", {.program = folder / "noop_server"}},
-      {"lossd", {.program = folder / "lossd", .arguments = {"--metrics_address=127.0.0.1:0", "--log_level=warning"}}},
-      {"plain", {.program = folder / "plain_server"}}};
+  const std::vector<std::string> quiet = {"--metrics_address=127.0.0.1:0", "--log_level=warning"};
+  std::vector<NamedCommand> all = {{"no-op", {.program = folder / "noop_server"}},
+                                   {"lossd", {.program = folder / "lossd", .arguments = quiet}},
+                                   {"plain", {.program = folder / "plain_server"}}};
+  if (const std::string before = absl::GetFlag(FLAGS_before); !before.empty()) {
+    all.push_back({"before", {.program = before, .arguments = quiet}});
+  }
   if (const std::string script = absl::GetFlag(FLAGS_python_server); !script.empty()) {
     all.push_back({"python",
                    {.program = absl::GetFlag(FLAGS_python),

@@ -53,7 +53,7 @@ class Batch {
   explicit Batch(HandlerContext& context) : context_(context) {}
 
   void OnRequest(StreamedRequest& request) {
-    Where(IsSmall(context_, request), [this, &request] {
+    Where(IsSmall(context_, request), request, [this, &request] {
       Answer(request, [&]() -> absl::StatusOr<grpc::ByteBuffer> {
         if (absl::Status status = Add(request); !status.ok()) return status;
         return grpc::ByteBuffer();
@@ -62,7 +62,7 @@ class Batch {
   }
 
   void OnEnd(StreamedRequest& end) {
-    Where(!evaluator_ || evaluator_->held_bytes() <= kInlineRequestBytes, [this, &end] {
+    Where(!evaluator_ || evaluator_->held_bytes() <= kInlineRequestBytes, end, [this, &end] {
       Answer(end, [&]() -> absl::StatusOr<grpc::ByteBuffer> {
         if (!evaluator_) return absl::InvalidArgumentError("header: missing; no message came");
         const absl::StatusOr<Result> result = evaluator_->Finish(end.cancellation());
@@ -73,11 +73,11 @@ class Batch {
   }
 
  private:
-  void Where(bool here, std::function<void()> work) {
+  static void Where(bool here, UnaryCall& call, std::function<void()> work) {
     if (here) {
       work();
     } else {
-      context_.executor.Enqueue(std::move(work));
+      call.RunLong(std::move(work));
     }
   }
 

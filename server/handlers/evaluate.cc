@@ -141,8 +141,7 @@ void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
     return;
   }
   // Whole: MakeProblem reads labels and masks, which takes its time too.
-  context.executor.Enqueue(
-      [&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); });
+  call.RunLong([&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); });
 }
 
 }  // namespace

@@ -1,12 +1,9 @@
 #include "server/transport/call.h"
 
 #include <algorithm>
-#include <charconv>
-#include <iterator>
 #include <string>
 #include <utility>
 
-#include "core/limits.h"
 #include "server/transport/transport.h"
 #include "spdlog/fmt/fmt.h"
 
@@ -14,10 +11,6 @@ namespace lossd::server {
 namespace {
 
 using std::chrono::steady_clock;
-
-// What a call takes beside its message: its own object, its headers, and what HTTP/2 flow control lets a peer send
-// ahead while the call waits (64 KiB is the initial window of a stream).
-constexpr size_t kCallOverheadBytes = 64 << 10;
 
 // How long before its deadline a call that was cancelled counts as one whose deadline passed.
 constexpr std::chrono::milliseconds kDeadlineSlack{50};
@@ -28,32 +21,6 @@ int NextPushbackMs() {
   constexpr int kMinMs = 50, kSpreadMs = 100, kStrideMs = 61;  // coprime, so that the strides visit all of the spread
   static std::atomic<unsigned> count{0};
   return kMinMs + static_cast<int>(count.fetch_add(1, std::memory_order_relaxed) * kStrideMs % kSpreadMs);
-}
-
-bool ParseDecimal(std::string_view text, size_t* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-// Nothing where it was not declared; a status where it is no number.
-grpc::Status ReadDeclaredBytes(const grpc::ServerContext& context, std::optional<size_t>* declared) {
-  const auto& metadata = context.client_metadata();
-  const auto [begin, end] = metadata.equal_range({kDeclaredBytesKey.data(), kDeclaredBytesKey.size()});
-  if (begin == end) return grpc::Status::OK;
-  const std::string_view text(begin->second.data(), begin->second.size());
-  size_t bytes = 0;
-  if (std::next(begin) != end || !ParseDecimal(text, &bytes)) {
-    return {grpc::StatusCode::INVALID_ARGUMENT,
-            fmt::format("metadata {} = \"{}\"; expected one decimal number, the size of the request message in bytes",
-                        kDeclaredBytesKey, text.substr(0, kMaxEcho))};
-  }
-  *declared = bytes;
-  return grpc::Status::OK;
-}
-
-grpc::Status TooLarge(size_t bytes, size_t limit) {
-  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-          fmt::format("request message of {} bytes; this server takes at most {} for this method", bytes, limit)};
 }
 
 }  // namespace
@@ -89,6 +56,13 @@ void Call::OnEvent(Event event, bool ok) {
     case Event::kMessage:
       OnMessage(ok);
       break;
+    case Event::kAnswered:
+      if (pipeline_) {
+        pipeline_->OnAnswered();
+      } else {
+        FinishNow(status_);
+      }
+      break;
     case Event::kWritten:
       OnWritten(ok);
       break;
@@ -98,6 +72,7 @@ void Call::OnEvent(Event event, bool ok) {
     case Event::kDone:
       OnDone();
       break;
+    case Event::kPosted:
     case Event::kTick:
     case Event::kRelease:
     case Event::kWake:
@@ -108,6 +83,7 @@ void Call::OnEvent(Event event, bool ok) {
   if (--pending_events_ > 0) return;
   Report();
   queue_.Remove(position_);
+  queue_.UnexpectQuiet(this);
   CallQueue::Counts& counts = queue_.counts();
   std::atomic<int64_t>& count = counts.Of(*method_);
   delete this;  // gives its bytes back
@@ -132,7 +108,7 @@ void Call::OnArrived() {
 }
 
 void Call::GoOn() {
-  if (state_.load(std::memory_order_acquire) == State::kHeld) Begin();
+  if (state_ == State::kHeld) Begin();
 }
 
 void Call::Begin() {
@@ -155,51 +131,18 @@ void Call::Begin() {
   Admit();
 }
 
-std::optional<size_t> Call::MessageBytes() {
-  if (const auto status = ReadDeclaredBytes(context_, &declared_bytes_); !status.ok()) {
-    Refuse(Refusal::kMalformedSize, status);
-    return std::nullopt;
-  }
-  const size_t bytes = declared_bytes_.value_or(method_->max_request_bytes);
-  if (bytes <= method_->max_request_bytes) return bytes;
-  Refuse(Refusal::kTooLarge, TooLarge(bytes, method_->max_request_bytes));
-  return std::nullopt;
-}
-
-grpc::Status Call::CheckSize(size_t bytes, Refusal* refusal) const {
-  if (bytes > method_->max_request_bytes) {
-    *refusal = Refusal::kTooLarge;
-    return TooLarge(bytes, method_->max_request_bytes);
-  }
-  if (bytes > declared_bytes_.value_or(bytes)) {
-    *refusal = Refusal::kLargerThanDeclared;
-    return {grpc::StatusCode::INVALID_ARGUMENT, fmt::format("request message of {} bytes; metadata {} declared {}",
-                                                            bytes, kDeclaredBytesKey, *declared_bytes_)};
-  }
-  return grpc::Status::OK;
-}
-
-void Call::BeginRequests() {
-  const std::optional<size_t> request_bytes = MessageBytes();
-  if (!request_bytes) return;
-  Enter(State::kStreaming);
-  pipeline_.emplace(method_->requests(),
-                    RequestPipeline::Limits{.request_bytes = *request_bytes,
-                                            .reserve_factor = method_->reserve_factor,
-                                            .overhead_bytes = kCallOverheadBytes},
-                    queue_.transport().admission_, cancellation_, static_cast<PipelineOperations&>(*this));
-  pipeline_->Begin();
-}
-
 void Call::Admit() {
-  const std::optional<size_t> request_bytes = MessageBytes();
-  if (!request_bytes) return;
+  Refusal refusal{};
+  if (const grpc::Status status = size_.Read(context_, method_->max_request_bytes, &refusal); !status.ok()) {
+    Refuse(refusal, status);
+    return;
+  }
   if (method_->reserve_factor == 0) {
     Read();
     return;
   }
   ticket_.emplace(queue_.transport().admission_, [this] { AnnounceGrant(); });
-  switch (ticket_->Ask(*request_bytes * method_->reserve_factor + kCallOverheadBytes)) {
+  switch (ticket_->Ask(size_.most_bytes() * method_->reserve_factor + kCallOverheadBytes)) {
     case Admission::Verdict::kGranted:
       Read();
       return;
@@ -214,10 +157,9 @@ void Call::Admit() {
   }
 }
 
-// On the thread of whoever freed the bytes: see invariant 1 of transport.h.
-void Call::AnnounceGrant() {
-  alarm_.emplace();
-  alarm_->Set(queue_.queue(), std::chrono::system_clock::now(), &granted_);
+void Call::AnnounceAnswer() {
+  ++pending_events_;
+  queue_.Post(answered_);
 }
 
 void Call::OnGranted() {
@@ -241,55 +183,12 @@ void Call::StartRead() {
   stream_.Read(&request_buffer_, &message_);
 }
 
-void Call::StartWrite(const grpc::ByteBuffer& message) {
-  writing_bytes_ = message.Length();
-  ++pending_events_;
-  stream_.Write(message, &written_);
-}
-
-void Call::OnWritten(bool ok) {
-  if (ok) {
-    sent_bytes_ += writing_bytes_;
-    if (method_->observer != nullptr) method_->observer->OnSent(writing_bytes_);
-  }
-  if (pipeline_) {
-    pipeline_->OnWritten(ok);
-  } else {
-    streaming_->OnWritten(ok);
-  }
-}
-
-void Call::OnStreamMessage(bool ok) {
-  const grpc::ByteBuffer* const message = ok ? &request_buffer_ : nullptr;
-  if (ok) {
-    const size_t bytes = request_buffer_.Length();
-    received_bytes_ += bytes;
-    if (method_->observer != nullptr) method_->observer->OnReceived(bytes);
-    Refusal refusal{};
-    if (const grpc::Status status = CheckSize(bytes, &refusal); !status.ok()) {
-      NoteRefusal(refusal, status);
-      request_buffer_.Clear();
-      if (pipeline_) {
-        pipeline_->OnBadMessage(status);
-      } else {
-        streaming_->End(status);
-      }
-      return;
-    }
-  }
-  if (pipeline_) {
-    pipeline_->OnMessage(message);
-  } else {
-    streaming_->OnMessage(message);
-  }
-}
-
 void Call::OnMessage(bool ok) {
   if (streaming_ || pipeline_) {
     OnStreamMessage(ok);
     return;
   }
-  if (state_.load(std::memory_order_acquire) == State::kFinishing) return;  // ended as stalled
+  if (state_ == State::kFinishing) return;  // ended as stalled
   if (!ok) {
     // Vanished peers end here too: the status then goes nowhere.
     FinishNow(cancellation_.cancelled() ? StatusOfCancellation()
@@ -300,7 +199,7 @@ void Call::OnMessage(bool ok) {
   received_bytes_ = request_buffer_.Length();
   if (method_->observer != nullptr) method_->observer->OnReceived(request_bytes());
   Refusal refusal{};
-  if (const grpc::Status status = CheckSize(request_bytes(), &refusal); !status.ok()) {
+  if (const grpc::Status status = size_.Check(request_bytes(), &refusal); !status.ok()) {
     Refuse(refusal, status);
     return;
   }
@@ -316,7 +215,7 @@ void Call::Handle() {
 
 void Call::OnDone() {
   cancellation_.Cancel();  // means nothing to a call that has been answered
-  const State state = state_.load(std::memory_order_acquire);
+  const State state = state_;
   if (streaming_) {
     streaming_->End(StatusOfCancellation());
   } else if (pipeline_) {
@@ -334,8 +233,8 @@ void Call::EndIfStalled(steady_clock::time_point limit) {
     pipeline_->EndIfStalled(limit);
     return;
   }
-  const State state = state_.load(std::memory_order_acquire);
-  if (entered_.load(std::memory_order_relaxed) > limit || cancellation_.cancelled()) return;
+  const State state = state_;
+  if (entered_ > limit || cancellation_.cancelled()) return;
   if (state == State::kReading) {
     Refuse(Refusal::kStalled,
            {grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -364,22 +263,37 @@ void Call::NoteRefusal(Refusal refusal, const grpc::Status& status) {
   }
 }
 
+void Call::RunLong(std::function<void()> work) { queue_.transport().workers_.Do(std::move(work)); }
+
 void Call::Finish(const grpc::Status& status, grpc::ByteBuffer response) {
+  response_.Swap(&response);
+  if (queue_.IsThisThread()) {
+    FinishNow(status);
+    return;
+  }
+  // Where two threads meet in one connection, gRPC has threads of its own do the rest, with more changes of context
+  // than this one.
+  status_ = status;
+  AnnounceAnswer();
+}
+
+void Call::FinishNow(const grpc::Status& status) {
   status_ = status;
   request_ = wire::ReceivedBytes();  // the answer may take as much memory again
   Enter(State::kFinishing);
-  // The operation's end may delete this call before the line that starts it returns.
-  if (status.ok() && !streaming_ && !pipeline_) {
-    writing_bytes_ = response.Length();
-    stream_.WriteAndFinish(response, grpc::WriteOptions(), status, &finished_);
-  } else {
+  if (!status.ok() || streaming_ || pipeline_) {
     stream_.Finish(status, &finished_);
+    return;
   }
+  grpc::ByteBuffer response;  // gRPC holds the slices from here on, and lets go of each when it is sent
+  response.Swap(&response_);
+  writing_bytes_ = response.Length();
+  stream_.WriteAndFinish(response, grpc::WriteOptions(), status, &finished_);
 }
 
 void Call::Enter(State state) {
-  entered_.store(steady_clock::now(), std::memory_order_relaxed);
-  state_.store(state, std::memory_order_release);
+  entered_ = steady_clock::now();
+  state_ = state;
 }
 
 grpc::Status Call::StatusOfCancellation() const {

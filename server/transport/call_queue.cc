@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "server/transport/call.h"
 #include "server/transport/transport.h"
@@ -16,6 +18,10 @@ constexpr int kPostedCalls = 64;
 
 // How often stalled calls are looked for: a fraction of any sensible stall timeout.
 constexpr std::chrono::milliseconds kTick{250};
+
+// Events after which a queue that is never quiet counts as if it were: about 16 answers of one stream. What a system
+// call costs is then a small part of each; 64 was not measurably cheaper.
+constexpr int kMostEventsUnquiet = 32;
 
 }  // namespace
 
@@ -32,7 +38,7 @@ void CallQueue::Stop() {
   if (thread_.joinable()) {
     // The thread shuts its queue down itself: an alarm that is set on a queue which another thread just shut down ends
     // the process.
-    stop_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &stop_);
+    Post(stop_);
     thread_.join();
     return;
   }
@@ -43,23 +49,65 @@ void CallQueue::Stop() {
   }
 }
 
-void CallQueue::Release() { release_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &release_); }
+void CallQueue::Post(const EventTag& event) {
+  const std::lock_guard lock(posted_mutex_);
+  posted_.push_back(event);
+  if (posted_.size() == 1) posted_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &posted_event_);
+}
 
-void CallQueue::Wake() { wake_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &wake_); }
-
-void CallQueue::Drain() { drain_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &drain_); }
+bool CallQueue::IsThisThread() const { return std::this_thread::get_id() == id_; }
 
 void CallQueue::Run() {
   pthread_setname_np(pthread_self(), "lossd-queue");
-  void* tag;
+  id_ = std::this_thread::get_id();
+  EventTag* event;
   bool ok;
-  while (queue_->Next(&tag, &ok)) {
-    const auto* event = static_cast<EventTag*>(tag);
-    event->target->OnEvent(event->event, ok);
+  while (Next(&event, &ok)) event->target->OnEvent(event->event, ok);
+}
+
+bool CallQueue::Next(EventTag** event, bool* ok) {
+  void* tag = nullptr;
+  while (!expect_quiet_.empty()) {
+    // A deadline in the past: looks at the sockets once and does not wait.
+    const bool full = ++events_since_expected_ > kMostEventsUnquiet;
+    const auto next =
+        full ? grpc::CompletionQueue::TIMEOUT : queue_->AsyncNext(&tag, ok, gpr_inf_past(GPR_CLOCK_REALTIME));
+    if (next == grpc::CompletionQueue::TIMEOUT) {
+      TellQuiet();
+      continue;
+    }
+    *event = static_cast<EventTag*>(tag);
+    return next == grpc::CompletionQueue::GOT_EVENT;
   }
+  const bool came = queue_->Next(&tag, ok);
+  *event = static_cast<EventTag*>(tag);
+  return came;
+}
+
+bool CallQueue::ExpectQuiet(Call* call) {
+  if (!IsThisThread()) return false;
+  if (expect_quiet_.empty()) events_since_expected_ = 0;
+  if (std::find(expect_quiet_.begin(), expect_quiet_.end(), call) == expect_quiet_.end()) expect_quiet_.push_back(call);
+  return true;
+}
+
+void CallQueue::UnexpectQuiet(Call* call) { std::erase(expect_quiet_, call); }
+
+void CallQueue::TellQuiet() {
+  const std::vector<Call*> calls = std::exchange(expect_quiet_, {});
+  for (Call* const call : calls) call->OnQuiet();
 }
 
 void CallQueue::OnEvent(Event event, bool ok) {
+  if (event == Event::kPosted) {
+    std::vector<EventTag> posted;
+    {
+      const std::lock_guard lock(posted_mutex_);
+      posted.swap(posted_);
+    }
+    for (const EventTag& tag : posted) tag.target->OnEvent(tag.event, true);
+    return;
+  }
   if (event == Event::kRelease) {
     for (Call* call : calls_) call->GoOn();
     return;

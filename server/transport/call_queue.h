@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "server/sharding.h"
 #include "server/transport/method.h"
@@ -18,7 +20,21 @@ namespace lossd::server {
 class Call;
 class Transport;
 
-enum class Event { kArrived, kGranted, kMessage, kWritten, kFinished, kDone, kTick, kRelease, kWake, kDrain, kStop };
+enum class Event {
+  kArrived,
+  kGranted,
+  kMessage,
+  kAnswered,
+  kWritten,
+  kFinished,
+  kDone,
+  kPosted,
+  kTick,
+  kRelease,
+  kWake,
+  kDrain,
+  kStop,
+};
 
 class EventTarget {
  public:
@@ -54,12 +70,19 @@ class CallQueue final : private EventTarget {
   void Start();
   void Stop();  // joins the thread
 
-  // Lets the held calls go on; from any thread, once.
-  void Release();
-  // Wakes the streams; from any thread, one at a time.
-  void Wake();
-  // Has the calls with many requests end; from any thread, once.
-  void Drain();
+  // Has `event` happen on the queue's thread, soon. From any thread, between Start and Stop.
+  void Post(const EventTag& event);
+
+  void Release() { Post(release_); }  // lets the held calls go on; once
+  void Wake() { Post(wake_); }        // wakes the streams
+  void Drain() { Post(drain_); }      // has the calls with many requests end; once
+
+  bool IsThisThread() const;
+
+  // Has Call::OnQuiet called once, when no event is ready, or after a few that were. False: not on the queue's thread,
+  // and nothing will be called.
+  bool ExpectQuiet(Call* call);
+  void UnexpectQuiet(Call* call);
 
   // The calls that have arrived and are not gone. On the queue's thread.
   Position Add(Call* call) { return calls_.insert(calls_.end(), call); }
@@ -68,18 +91,28 @@ class CallQueue final : private EventTarget {
  private:
   void OnEvent(Event event, bool ok) override;
   void Run();
+  bool Next(EventTag** event, bool* ok);
+  void TellQuiet();
 
   Transport& transport_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  EventTag posted_event_{this, Event::kPosted};
   EventTag tick_{this, Event::kTick};
   EventTag release_{this, Event::kRelease};
   EventTag wake_{this, Event::kWake};
   EventTag drain_{this, Event::kDrain};
   EventTag stop_{this, Event::kStop};
-  grpc::Alarm tick_alarm_, release_alarm_, wake_alarm_, drain_alarm_, stop_alarm_;
+  grpc::Alarm tick_alarm_;
   bool stopping_ = false;
+
+  std::mutex posted_mutex_;
+  std::vector<EventTag> posted_;  // guarded by posted_mutex_, as is:
+  grpc::Alarm posted_alarm_;      // set while posted_ is not empty
   Counts counts_;
   std::list<Call*> calls_;
+  std::vector<Call*> expect_quiet_;
+  int events_since_expected_ = 0;
+  std::thread::id id_;  // of the thread; written before the first event
   std::thread thread_;
 };
 

@@ -6,6 +6,12 @@
 #include "spdlog/fmt/fmt.h"
 
 namespace lossd::server {
+namespace {
+
+// Larger answers leave at once: what a system call costs is little beside them, and gRPC buffers 64 KiB at most.
+constexpr size_t kMostHeldBack = 16 << 10;
+
+}  // namespace
 
 class RequestPipeline::Request final : public StreamedRequest {
  public:
@@ -16,6 +22,7 @@ class RequestPipeline::Request final : public StreamedRequest {
   const Cancellation& cancellation() const override { return pipeline_.cancellation_; }
   bool Settle(size_t bytes) override { return !ticket || ticket->Settle(bytes); }
   bool Keep(size_t bytes) override { return pipeline_.Keep(bytes); }
+  void RunLong(std::function<void()> work) override { pipeline_.operations_.RunLong(std::move(work)); }
   void Finish(const grpc::Status& status, grpc::ByteBuffer response) override {
     bytes_ = wire::ReceivedBytes();  // the answer may take as much memory again
     pipeline_.Done(*this, status, std::move(response));
@@ -102,6 +109,13 @@ void RequestPipeline::OnGranted() {
   Go(std::move(lock));
 }
 
+void RequestPipeline::OnQuiet() {
+  std::unique_lock lock(mutex_);
+  if (!held_back_ || finished_) return;
+  quiet_ = true;
+  Go(std::move(lock));
+}
+
 void RequestPipeline::OnCancelled(const grpc::Status& status) {
   std::unique_lock lock(mutex_);
   if (finished_) return;
@@ -159,8 +173,14 @@ void RequestPipeline::Done(Request& request, const grpc::Status& status, grpc::B
   request.answer = std::move(answer);
   failed_ = failed_ || !status.ok();
   --running_;
-  Go(std::move(lock));
+  if (operations_.IsQueueThread()) {
+    Go(std::move(lock));
+  } else {
+    operations_.AnnounceAnswer();  // under the lock: or the call might be gone before
+  }
 }
+
+void RequestPipeline::OnAnswered() { Go(std::unique_lock(mutex_)); }
 
 void RequestPipeline::Go(std::unique_lock<std::mutex> lock) {
   if (finished_) return;
@@ -168,7 +188,7 @@ void RequestPipeline::Go(std::unique_lock<std::mutex> lock) {
   while (true) {
     if (const Steps steps = Next(); steps.any()) {
       lock.unlock();
-      if (steps.write != nullptr) operations_.StartWrite(steps.write->answer);
+      if (steps.write != nullptr) operations_.StartWrite(steps.write->answer, steps.more);
       if (steps.read) operations_.StartRead();
       lock.lock();
     } else if (Request* const request = NextToRun(); request != nullptr) {
@@ -213,11 +233,17 @@ void RequestPipeline::TakeAnswers(Steps& steps) {
     Request& front = *in_flight_.front();
     if (!front.answer_status.ok()) {
       End(front.status());
-    } else if (front.answer.Valid()) {
-      writing_ = true;
-      steps.write = &front;
-    } else {
+    } else if (!front.answer.Valid()) {
       in_flight_.pop_front();
+    } else {
+      steps.more = in_flight_.size() > 1 && in_flight_[1]->done;
+      if (!steps.more && MayHoldBack(front)) {
+        held_back_ = true;
+        return;
+      }
+      writing_ = true;
+      held_back_ = quiet_ = false;
+      steps.write = &front;
     }
   }
   if (!end_) return;
@@ -226,6 +252,10 @@ void RequestPipeline::TakeAnswers(Steps& steps) {
   in_flight_.erase(
       std::remove_if(first, in_flight_.end(), [](const auto& request) { return request->done || !request->started; }),
       in_flight_.end());
+}
+
+bool RequestPipeline::MayHoldBack(const Request& front) const {
+  return !quiet_ && !peer_ended_ && front.answer.Length() <= kMostHeldBack && (held_back_ || operations_.ExpectQuiet());
 }
 
 RequestPipeline::Request* RequestPipeline::NextToRun() {

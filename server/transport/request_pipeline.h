@@ -10,13 +10,20 @@
 //  2. One read and one write at a time; the final status comes when nothing runs, nothing is written and nothing in
 //  here
 //     is on its way to an operation.
-//  3. Handlers finish on any thread, so the state has a lock. No operation and no handler is called under it.
+//  3. Turns are taken on the queue's thread. Handlers finish on any, so the state has a lock; no operation and no
+//  handler
+//     is called under it.
+//
+// Small answers travel together. Every write that gRPC is not told to buffer is a system call, on a stream of small
+// requests nearly half of the cost; so the last small answer is held back while the queue has events ready, and what is
+// not the last is written with the buffer hint.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,6 +44,11 @@ class PipelineOperations : public StreamOperations {
   // Counts the refusal and gives `status` its trailing metadata.
   virtual void NoteRefusal(Refusal refusal, const grpc::Status& status) = 0;
   virtual void HangUp() = 0;
+  virtual void RunLong(std::function<void()> work) = 0;  // as UnaryCall has it
+  virtual void AnnounceAnswer() = 0;                     // from any thread: OnAnswered, soon
+  virtual bool IsQueueThread() = 0;
+  // OnQuiet will come soon, when the queue has no event that is ready. False: not on this thread.
+  virtual bool ExpectQuiet() = 0;
 
  protected:
   ~PipelineOperations() = default;
@@ -59,8 +71,11 @@ class RequestPipeline {
   void Begin();
   // null: the peer has no more messages, or is gone.
   void OnMessage(const grpc::ByteBuffer* message);
+  void OnAnswered();
   void OnWritten(bool ok);
   void OnGranted();
+  // No message is there to be read, so no further answer will come before somebody waits.
+  void OnQuiet();
   // A message that cannot be taken: ends the call like a request that fails.
   void OnBadMessage(const grpc::Status& status);
   // The call is over, whatever is in flight.
@@ -76,6 +91,7 @@ class RequestPipeline {
   struct Steps {
     bool read = false;
     Request* write = nullptr;
+    bool more = false;  // another answer follows the one that is written
     bool any() const { return read || write != nullptr; }
   };
 
@@ -87,6 +103,7 @@ class RequestPipeline {
   Steps Next();
   Request* NextToRun();
   void TakeAnswers(Steps& steps);
+  bool MayHoldBack(const Request& front) const;
   bool MayRead() const;
   bool HasRoom();
   bool Reserve(Admission::Ticket& ticket, Claim& claim, size_t bytes);
@@ -107,8 +124,10 @@ class RequestPipeline {
   std::deque<std::unique_ptr<Request>> in_flight_;
   size_t next_index_ = 0;
   size_t running_ = 0;
-  int busy_ = 0;  // threads in Go
+  int busy_ = 0;  // in Go: a handler that answers at once comes back into it
   bool starting_ = false, reading_ = false, writing_ = false, peer_ended_ = false, failed_ = false, draining_ = false;
+  bool held_back_ = false;  // the front is done, and waits for an answer to travel with, or for OnQuiet, ...
+  bool quiet_ = false;      // ... which has come: the front leaves as soon as it can be written
   std::optional<grpc::Status> end_;
   bool finished_ = false;
   uint64_t progress_ = 1, seen_progress_ = 0;  // events that moved the call; as EndIfStalled last saw it

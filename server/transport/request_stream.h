@@ -23,8 +23,7 @@ class StreamedRequest : public UnaryCall {
   ~StreamedRequest() = default;
 };
 
-// What one such call does. Handlers run where UnaryHandler runs, or, where a request had to wait for the one before, on
-// the thread that finished that one.
+// What one such call does. Handlers run where UnaryHandler runs.
 struct RequestStream {
   std::function<void(StreamedRequest&)> on_request;
   // The peer has no more requests, and all have been finished. Empty: the call then ends with OK.

@@ -43,7 +43,7 @@ void StreamCall::Advance() {
   if (finished_ || writing_) return;
   if (!unsent_.empty()) {
     writing_ = true;
-    operations_.StartWrite(unsent_.front());
+    operations_.StartWrite(unsent_.front(), /*more=*/unsent_.size() > 1);
   } else if (end_) {
     finished_ = true;
     operations_.StartFinish(*end_);

@@ -13,9 +13,10 @@ namespace lossd::server {
 // What the turns are made of. Each operation ends in the event of the same name, on the queue's thread.
 class StreamOperations {
  public:
-  virtual void StartRead() = 0;                                  // OnMessage
-  virtual void StartWrite(const grpc::ByteBuffer& message) = 0;  // OnWritten
-  virtual void StartFinish(const grpc::Status& status) = 0;      // nothing more is asked of this object
+  virtual void StartRead() = 0;  // OnMessage
+  // OnWritten. `more`: another write follows soon, and this one need not leave before.
+  virtual void StartWrite(const grpc::ByteBuffer& message, bool more) = 0;
+  virtual void StartFinish(const grpc::Status& status) = 0;  // nothing more is asked of this object
 
  protected:
   ~StreamOperations() = default;

@@ -9,8 +9,9 @@
 //
 // Invariants
 //  1. A completion queue has one thread, and all events of a call come through one queue: the state of a call needs
-//     no lock. Other threads reach it only through Cancellation, Finish, and an alarm on that queue.
-//  2. Nothing on that thread blocks. Handlers may compute there only as long as handing over would take.
+//     no lock. Other threads reach it only through Cancellation, Finish, and an event of that queue.
+//  2. Nothing on that thread blocks. Handlers may compute there only as long as handing over would take; longer work
+//     goes to UnaryCall::RunLong.
 //  3. A call is deleted when its last operation and its done-notification are through, whatever happened in between.
 #pragma once
 
@@ -29,6 +30,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "server/admission.h"
 #include "server/transport/method.h"
+#include "server/transport/workers.h"
 
 namespace lossd::server {
 
@@ -39,6 +41,7 @@ inline constexpr std::string_view kPushbackKey = "grpc-retry-pushback-ms";
 
 struct TransportOptions {
   int num_queues = 1;
+  int num_threads = 1;  // that do long work (UnaryCall::RunLong), beside those that wait for events
   // While other calls wait for bytes, a peer that keeps its reservation this long without sending its message, or
   // without taking its answer, loses it.
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);
@@ -97,6 +100,7 @@ class Transport {
   std::atomic<bool> holding_{false};
   std::atomic<bool> closed_{false};
   std::vector<std::unique_ptr<CallQueue>> queues_;
+  Workers workers_;  // the first to end: it refers to calls
 };
 
 }  // namespace lossd::server

@@ -28,6 +28,9 @@ class UnaryCall {
   // reserved, and the rest is not to be had now; the answer is then RESOURCE_EXHAUSTED.
   [[nodiscard]] virtual bool Settle(size_t bytes) = 0;
 
+  // Does `work`, which may take long, soon, on a thread that is there for such.
+  virtual void RunLong(std::function<void()> work) = 0;
+
   // Sends `response` where `status` is OK, else the status alone.
   virtual void Finish(const grpc::Status& status, grpc::ByteBuffer response) = 0;
 
@@ -35,7 +38,8 @@ class UnaryCall {
   ~UnaryCall() = default;
 };
 
-// Runs on the thread of a completion queue: must not block. Long work goes elsewhere and takes a reference to the call.
+// Runs on the thread of a completion queue: must not block. Long work goes to RunLong and takes a reference to the
+// call.
 using UnaryHandler = std::function<void(UnaryCall&)>;
 
 }  // namespace lossd::server

@@ -59,19 +59,46 @@ TEST(Executor, CancellationLeavesOutShardsThatHaveNotBegun) {
   }
 }
 
-TEST(Executor, EnqueuedWorkRunsElsewhereAndMayUseShards) {
-  std::atomic<int> shards{0}, jobs{0};
+TEST(Executor, ManyCallersAtOnceEachGetAllTheirShards) {
+  Executor executor(3);
+  std::atomic<int> shards{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      for (int j = 0; j < 50; ++j) {
+        EXPECT_TRUE(executor.ForEachShard(20, Cancellation(), [&](size_t) { ++shards; }));
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(shards, 8 * 50 * 20);
+}
+
+TEST(Executor, BesideAsManyCallersAsThreadsShardsStayOnTheirCallersThread) {
+  Executor executor(2);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool entered = false, over = false;
+  std::thread other([&] {
+    executor.ForEachShard(2, Cancellation(), [&](size_t) {
+      std::unique_lock<std::mutex> lock(mutex);
+      entered = true;
+      changed.notify_all();
+      changed.wait(lock, [&] { return over; });
+    });
+  });
   {
-    Executor executor(2);
-    for (int i = 0; i < 50; ++i) {
-      executor.Enqueue([&] {
-        executor.ForEachShard(20, Cancellation(), [&](size_t) { ++shards; });
-        ++jobs;
-      });
-    }
-  }  // waits
-  EXPECT_EQ(jobs, 50);
-  EXPECT_EQ(shards, 1000);
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return entered; });
+  }
+  const auto here = std::this_thread::get_id();
+  EXPECT_TRUE(executor.ForEachShard(10, Cancellation(), [&](size_t) { EXPECT_EQ(std::this_thread::get_id(), here); }));
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    over = true;
+  }
+  changed.notify_all();
+  other.join();
 }
 
 }  // namespace

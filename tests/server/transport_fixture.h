@@ -1,5 +1,6 @@
 // The transport with methods of the test's own: Echo answers at once, Hold when the test says so; EchoEach and HoldEach
-// do so for every request of a stream, Join answers with all of them at its end.
+// do so for every request of a stream, Join answers with all of them at its end. Long answers when the test says so,
+// and waits for that in RunLong.
 #pragma once
 
 #include <grpcpp/create_channel.h>
@@ -64,7 +65,7 @@ class TransportTest : public ::testing::Test {
   ~TransportTest() override { StopServer(); }
 
   void StartServer(const TransportOptions& options) {
-    std::vector<Method> methods(6);
+    std::vector<Method> methods(7);
     methods[0].name = "/t.T/Echo";
     methods[0].handler = [](UnaryCall& call) { call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request()))); };
     methods[1].name = "/t.T/Hold";  // until the test finishes it
@@ -93,6 +94,13 @@ class TransportTest : public ::testing::Test {
           .on_end = [joined](StreamedRequest& end) { end.Finish(grpc::Status::OK, ToBuffer(*joined)); },
           .max_in_flight = 2,
           .one_at_a_time = true};
+    };
+    methods[6].name = "/t.T/Long";
+    methods[6].handler = [this](UnaryCall& call) {
+      call.RunLong([this, &call] {
+        may_end_.wait(false);
+        call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request())));
+      });
     };
     for (Method& method : methods) {
       method.max_request_bytes = kMaxMessage;
@@ -163,6 +171,7 @@ class TransportTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<UnaryCall*> held_;
+  std::atomic<bool> may_end_ = false;  // long work
 };
 
 }  // namespace lossd::server

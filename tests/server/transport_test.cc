@@ -36,6 +36,24 @@ TEST_F(TransportTest, ManyCallsAtATimeEachGetTheirOwnAnswer) {
   EXPECT_EQ(handled(Code::OK), kThreads * kCalls);
 }
 
+TEST_F(TransportTest, LongWorkDoesNotKeepOtherCallsWaiting) {
+  std::vector<std::unique_ptr<GenericCall>> long_calls;
+  for (int i = 0; i < 3; ++i) {  // more than there are threads for them
+    long_calls.push_back(NewCall("Long", "10"));
+    long_calls.back()->Start().Send(std::to_string(i));
+  }
+  ASSERT_TRUE(Eventually([&] { return observer_.received_bytes == 3; }));
+  const auto call = NewCall("Echo", "10");
+  EXPECT_TRUE(call->Start().Send("meanwhile").Finish().ok());
+  EXPECT_EQ(call->response(), "meanwhile");
+  may_end_ = true;
+  may_end_.notify_all();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(long_calls[i]->Finish().ok());
+    EXPECT_EQ(long_calls[i]->response(), std::to_string(i));
+  }
+}
+
 TEST_F(TransportTest, UnknownMethodsAreUnimplementedAndCountedApart) {
   const auto status = NewCall("Nothing")->Start().Finish();
   EXPECT_EQ(status.error_code(), Code::UNIMPLEMENTED);
