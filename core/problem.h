@@ -92,7 +92,8 @@ struct Problem {
   NonFinitePolicy non_finite_policy;
   bool gradient = false;
   bool hessian_diagonal = false;
-  bool outputs_change = false;  // somebody else may write to the outputs meanwhile: kernels keep what they read again apart
+  bool outputs_change =
+      false;  // somebody else may write to the outputs meanwhile: kernels keep what they read again apart
 
   const Contract& contract() const { return *loss.contract; }
   bool elementwise() const { return contract().family == Family::kElementwise; }
@@ -105,6 +106,13 @@ struct Problem {
   // Elements have factors of their own.
   bool element_factors() const {
     return elementwise() && (element_weight || !class_weight.empty() || last_axis != LastAxis::kKeep);
+  }
+  // The kernel adds the values up itself.
+  bool kernel_sums() const { return elementwise() && !weighted() && !element_factors(); }
+  // And nothing else is done to them, nor to the slopes but that all are multiplied by one number: the kernel's pass is
+  // the only one.
+  bool one_pass() const {
+    return kernel_sums() && !upstream && reduction != Reduction::kNone && divisor != Divisor::kNonZero;
   }
   // The divisor depends on the values: they are computed first.
   bool values_first() const {

@@ -17,32 +17,18 @@
 #define HWY_TARGET_INCLUDE "core/simd/convert_block.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
-#include "core/simd/lane_sum-inl.h"
+#include "core/simd/widen-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using Doubles = Tag<double>;
-using Floats = hn::Rebind<float, Doubles>;  // as many as a vector of doubles
 using Shorts = hn::Rebind<uint16_t, Doubles>;
 inline constexpr size_t kStep = kLanes<double>;
 
 // Instructions for F16, without which Highway's own conversions lose NaN and infinity.
 inline constexpr bool kConvertsF16 = (HWY_TARGET & (HWY_AVX2 | HWY_AVX3 | HWY_NEON)) != 0;
-
-HWY_INLINE hn::Vec<Doubles> Widen(const double* p) { return hn::LoadU(Doubles(), p); }
-HWY_INLINE hn::Vec<Doubles> Widen(const float* p) { return hn::PromoteTo(Doubles(), hn::LoadU(Floats(), p)); }
-
-// Rounded to nearest; beyond the largest float infinity.
-HWY_INLINE hn::Vec<Floats> Narrow(hn::Vec<Doubles> v) {
-#if HWY_TARGET == HWY_SCALAR  // whose DemoteTo stops at the largest float
-  return hn::Set(Floats(), static_cast<float>(hn::GetLane(v)));
-#else
-  return hn::DemoteTo(Floats(), v);
-#endif
-}
 
 // --- Bytes to numbers: LoadAs<T>(S, bytes), as many elements as a vector of T has ------------------------------------
 
@@ -87,9 +73,6 @@ void ConvertT(const std::byte* bytes, size_t count, T* out) {
 }
 
 // --- Numbers to bytes ------------------------------------------------------------------------------------------------
-
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) { hn::StoreU(v, Doubles(), to); }
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) { hn::StoreU(Narrow(v), Floats(), to); }
 
 // From float, rounded to nearest, ties to even.
 HWY_INLINE void PutFloats(hn::Vec<Floats> v, BFloat16* to) {
