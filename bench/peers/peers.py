@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same tensors through PyTorch, JAX and lossd, in process and over the wire: times of value and gradient.
+"""The same tensors through PyTorch, JAX, TensorFlow and lossd, in process and over the wire: times of value and gradient.
 
     peers.py --bin DIR --messages DIR --work DIR --json FILE [--quick] [--filter TEXT]
 
@@ -99,6 +99,14 @@ def find_sides(bin_folder):
                 sides[-1].processes = sides[-2].processes
     if found := version(str(jax), "jax"):
         sides.append(Side(f"JAX {found} jit", [str(jax), str(HERE / "jax_worker.py")], "jit", pinned=True))
+    tensorflow = str(ROOT / "build/tensorflow/bin/python")
+    if found := version(tensorflow, "tensorflow"):
+        command = [tensorflow, str(HERE / "tensorflow_worker.py")]
+        for mode in ("eager", "function"):
+            sides.append(Side(f"TensorFlow {found} {mode}", command, mode, compiled=mode == "function", pinned=True))
+        sides[-1].processes = sides[-2].processes
+    else:
+        print("SKIPPED TensorFlow: not installed (scripts/setup --only tensorflow)", file=sys.stderr)
     return sides
 
 
