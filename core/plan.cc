@@ -20,9 +20,10 @@ Plan MakePlan(const Problem& problem, size_t num_items) {
   if (num_items == 0) return plan;
   const size_t width = std::max<size_t>(1, problem.width);
   plan.items_per_block = std::min(ItemsInBlock(problem), num_items);
+  const size_t strip_elements = problem.one_pass() ? kOnePassStripElements : kStripElements;
   plan.items_per_strip = problem.batch()    ? num_items
                          : problem.finishes ? plan.items_per_block  // nothing is done to its slopes after the kernel
-                                            : std::clamp<size_t>(kStripElements / width, 1, num_items);
+                                            : std::clamp<size_t>(strip_elements / width, 1, num_items);
   plan.num_blocks = (num_items + plan.items_per_block - 1) / plan.items_per_block;
   const size_t block_elements = plan.items_per_block * width;
   plan.blocks_per_shard = std::max<size_t>(1, kShardElements / block_elements);

@@ -108,6 +108,13 @@ struct Problem {
   bool element_factors() const {
     return elementwise() && (element_weight || !class_weight.empty() || last_axis != LastAxis::kKeep);
   }
+  // The kernel adds the values up itself.
+  bool kernel_sums() const { return elementwise() && !weighted() && !element_factors(); }
+  // And nothing else is done to them, nor to the slopes but that all are multiplied by one number: the kernel's pass is
+  // the only one.
+  bool one_pass() const {
+    return kernel_sums() && !upstream && reduction != Reduction::kNone && divisor != Divisor::kNonZero;
+  }
   // The divisor depends on the values: they are computed first.
   bool values_first() const {
     return gradient && reduction == Reduction::kMean && !normalizer &&

@@ -1,7 +1,9 @@
 #include "core/strip.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "core/convert_block.h"
 
@@ -29,7 +31,9 @@ void FinishValues(const Problem& problem, Run run, V* value, const Outputs& outp
   if (kept != nullptr) {  // selected away: a NaN or an infinity there must not reach a sum as 0 * NaN
     for (size_t i = 0; i < run.count; ++i) value[i] = kept[i] != 0 ? value[i] : V{0};
   }
-  partial.sum = weighted ? WeightedSum(value, workspace.weights, run.count) : Sum(value, run.count);
+  if (!problem.kernel_sums()) {
+    partial.sum = weighted ? WeightedSum(value, workspace.weights, run.count) : Sum(value, run.count);
+  }
   if (problem.divisor == Divisor::kNonZero) {
     for (size_t i = 0; i < run.count; ++i) partial.nonzero += value[i] > 0;
   }
@@ -85,6 +89,12 @@ void ClearMasked(const Problem& problem, Run run, std::byte* numbers) {
   }
 }
 
+template <class T>
+bool IsBlockFactor(double factor) {
+  const double size = std::abs(factor);
+  return std::is_same_v<T, double> || (size >= kLeastFloatFactor && size <= kMostFloatFactor);
+}
+
 KernelCall CallOf(const Problem& problem, const Workspace& workspace) {
   const bool wide = problem.dtype == DType::kF64;
   return {.params = problem.params,
@@ -121,8 +131,13 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (outputs.hessian != nullptr) block.curvature = reinterpret_cast<T*>(workspace.curvature);
   const bool derivatives = slopes || outputs.hessian != nullptr;
 
+  const bool multiplies = problem.one_pass() && IsBlockFactor<T>(factor);
+  if (multiplies) block.factors.common = factor;
+  if (problem.kernel_sums()) block.sum = &partial.sum;
+  if (problem.one_pass()) block.value = nullptr;
+
   Factors factors{.own = derivatives ? LoadItemFactors(problem, run, workspace) : nullptr,
-                  .common = factor,
+                  .common = multiplies ? 1 : factor,
                   .kept = problem.weighted() ? workspace.kept : nullptr};
   if (problem.batch() && slopes) {  // its values are coupled: they are weighted before they are differentiated
     for (size_t i = 0; i < run.count; ++i) {
@@ -152,7 +167,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     };
     for (T* const slope : block.slope) clear(slope);
     clear(block.curvature);
-  } else {
+  } else if (!problem.one_pass()) {
     FinishValues(problem, run, block.value, outputs, workspace, partial);
   }
 

@@ -93,11 +93,19 @@ class Worker {
     std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
     char text[80];
     std::snprintf(text, sizeof text, "%.9g %.17g %s", times[times.size() / 2], entry->second,
-                  std::string(Name(problem_->problem().arithmetic)).c_str());
+                  std::string(Name(Arithmetic())).c_str());
     return text;
   }
 
  private:
+  DType Arithmetic() const {
+    const Problem& problem = problem_->problem();
+    for (const FormKernels& kernels : problem.loss.forms) {
+      if (kernels.form == problem.form && kernels.widens) return DType::kF64;
+    }
+    return problem.arithmetic;
+  }
+
   void Load(const std::string& folder) {
     const std::string message = ReadFile(folder + "/request.bin");
     problem_ = std::make_unique<InProcess>(message, /*gradient=*/true);

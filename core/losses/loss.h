@@ -41,18 +41,24 @@ struct Block {
   std::array<const int32_t*, kMaxInputs> index{};  // the same for integers
   std::array<size_t, kMaxInputs> widths{};         // K_i, elements of an item; of all where shared
   const double* upstream = nullptr;  // kBatch, with slopes: [N], what the slope of each value is multiplied by
-  T* value = nullptr;                // out [N]
+  T* value = nullptr;                // out [N]; kElementwise: null where their sum alone is wanted
+  double* sum = nullptr;             // kElementwise: out, the sum of the values, that of reduce.h
   std::array<T*, kMaxInputs>
       slope{};                // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
   T* curvature = nullptr;     // out [N, K], second derivatives with respect to the first input; null: not wanted
   double* extra = nullptr;    // out [N] where the contract has one
   double* scratch = nullptr;  // FormKernels::scratch doubles
 
-  // For kernels that finish their slopes (FormKernels::finishes): in[0] and slope[0] are elements of `stored`, and the
-  // slopes are multiplied by `factors`. The value of an item that is left out is not looked at.
-  DType stored = kDTypeOf<T>;
+  // kElementwise: every slope and curvature is multiplied by factors.common. Kernels that finish their slopes
+  // (FormKernels::finishes) multiply them by all of `factors`; their in[0] and slope[0] are elements of `stored`, and
+  // the value of an item that is left out is not looked at. All others leave that to their caller.
   Factors factors{};
+  DType stored = kDTypeOf<T>;
 };
+
+// Block<float>::factors.common is a sum of two floats to its kernel, and must leave room below the first for the
+// second.
+inline constexpr double kLeastFloatFactor = 0x1p-100, kMostFloatFactor = 0x1p100;
 
 // The threads that a kernel may share its work with, and whether anybody still waits for it. Thread-safe.
 class Crew {
@@ -80,12 +86,13 @@ using Kernel = void (*)(const KernelCall& call, const Block<T>& block);
 
 struct FormKernels {
   Form form;
-  Kernel<float> f32;  // null: the loss is computed in double whatever its inputs are
+  Kernel<float> f32;  // null: f64 is used whatever the inputs are
   Kernel<double> f64;
   size_t (*scratch)(const Dims& dims, size_t width);  // doubles that they need in Block::scratch; null: none
   // They read the first input and write its slopes as the tensors hold them, in any floating-point dtype, and multiply
   // them: their rows are wide, and pass through the caches as seldom as can be.
   bool finishes = false;
+  bool widens = false;  // f32 computes in double
 };
 
 struct Loss {

@@ -17,20 +17,25 @@ namespace lossd {
 namespace HWY_NAMESPACE {
 
 // Writes `answer` to every derivative that is wanted. Returns it.
-HWY_INLINE double Fill(const Item& x, double answer) {
+template <class T>
+HWY_INLINE double Fill(const ItemOf<T>& x, double answer) {
   for (size_t i = 0; i < kMaxInputs; ++i) {
-    if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), answer);
+    if (x.slope(i) != nullptr) std::fill_n(x.slope(i), x.size(i), static_cast<T>(answer));
   }
-  if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), answer);
+  if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), static_cast<T>(answer));
   return answer;
 }
 
 // The answer of an item outside its domain.
-HWY_INLINE double Refuse(const Item& x) { return Fill(x, std::numeric_limits<double>::quiet_NaN()); }
+template <class T>
+HWY_INLINE double Refuse(const ItemOf<T>& x) {
+  return Fill(x, std::numeric_limits<double>::quiet_NaN());
+}
 
 // The answer of a loss that is linear between its kinks: a Hessian of 0, NaN where the value is. Returns the value.
-HWY_INLINE double Linear(const Item& x, double value) {
-  if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), value == value ? 0.0 : value);
+template <class T>
+HWY_INLINE double Linear(const ItemOf<T>& x, double value) {
+  if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), static_cast<T>(value == value ? 0.0 : value));
   return value;
 }
 

@@ -13,7 +13,7 @@
 
 #include <type_traits>
 
-#include "core/simd/lane_sum-inl.h"
+#include "core/simd/widen-inl.h"
 #include "core/tensor/convert.h"
 #include "hwy/highway.h"
 
@@ -21,23 +21,8 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-using Doubles = Tag<double>;
-using Floats = hn::Rebind<float, Doubles>;  // as many as a vector of doubles
-
 // Instructions for F16, without which Highway's own conversions lose NaN and infinity.
 inline constexpr bool kConvertsF16 = (HWY_TARGET & (HWY_AVX2 | HWY_AVX3 | HWY_NEON)) != 0;
-
-HWY_INLINE hn::Vec<Doubles> Widen(const double* p) { return hn::LoadU(Doubles(), p); }
-HWY_INLINE hn::Vec<Doubles> Widen(const float* p) { return hn::PromoteTo(Doubles(), hn::LoadU(Floats(), p)); }
-
-// Rounded to nearest; beyond the largest float infinity.
-HWY_INLINE hn::Vec<Floats> Narrow(hn::Vec<Doubles> v) {
-#if HWY_TARGET == HWY_SCALAR  // whose DemoteTo stops at the largest float
-  return hn::Set(Floats(), static_cast<float>(hn::GetLane(v)));
-#else
-  return hn::DemoteTo(Floats(), v);
-#endif
-}
 
 // --- Bytes to numbers: LoadAs(d, p), as many elements as a vector of d has, at any alignment ------------------------
 
@@ -155,8 +140,6 @@ HWY_INLINE hn::Vec<Floats> RoundToOdd(hn::Vec<Doubles> v, double least) {
   return Narrow(hn::BitCast(d, hn::AndNot(lost, sticky)));
 }
 
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, double* to) { hn::StoreU(v, Doubles(), to); }
-HWY_INLINE void PutAs(hn::Vec<Doubles> v, float* to) { hn::StoreU(Narrow(v), Floats(), to); }
 HWY_INLINE void PutAs(hn::Vec<Doubles> v, BFloat16* to) { PutFloats(Floats(), RoundToOdd(v, 0x1p-133), to); }
 HWY_INLINE void PutAs(hn::Vec<Doubles> v, Half* to) { PutFloats(Floats(), RoundToOdd(v, 0x1p-24), to); }
 

@@ -8,9 +8,14 @@
 #define LOSSD_CORE_SIMD_ELEMENTWISE_INL_H_
 #endif
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "core/simd/kernel-inl.h"
+#include "core/simd/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -50,11 +55,60 @@ HWY_INLINE hn::Mask<D> Outside(D d, const Interval& domain, V x) {
   return outside;
 }
 
+// A number that vectors are multiplied by. In float as a sum of two, of which the first is cut off towards zero, so
+// that both have its sign and times an infinity they do not meet as NaN: the product is that of the number and not of
+// the nearest float.
+template <class T>
+class Factor;
+template <>
+class Factor<double> {
+ public:
+  explicit Factor(double factor) : factor_(factor) {}
+  template <class V>
+  HWY_INLINE V Times(Tag<double> d, V v) const {
+    return hn::Mul(v, hn::Set(d, factor_));
+  }
+
+ private:
+  double factor_;
+};
+template <>
+class Factor<float> {
+ public:
+  // REQUIRES: a magnitude from kLeastFloatFactor to kMostFloatFactor.
+  explicit Factor(double factor) : high_(static_cast<float>(factor)) {
+#if HWY_NATIVE_FMA
+    if (std::abs(double{high_}) >= std::abs(factor)) high_ = std::nextafter(high_, 0.0f);
+    low_ = static_cast<float>(factor - double{high_});
+#endif
+  }
+  template <class V>
+  HWY_INLINE V Times(Tag<float> d, V v) const {
+#if HWY_NATIVE_FMA
+    return hn::MulAdd(v, hn::Set(d, high_), hn::Mul(v, hn::Set(d, low_)));
+#else
+    return hn::Mul(v, hn::Set(d, high_));
+#endif
+  }
+
+ private:
+  float high_;
+  [[maybe_unused]] float low_ = 0;
+};
+
+// A loss whose arithmetic makes NaN of a NaN in any input, in its value and in its first slope: kernel_test looks.
+template <class L>
+concept PassesNan = requires {
+  L::kPassesNan;
+};
+
 // A loss is callable as loss(d, x...) with a vector of each input in the contract's order, or as
-// loss.template Of<form>(d, x...) where it has several forms. An item with a NaN in any input (Min, Max and Exp may
-// swallow one, each target its own way), or an input outside its domain, answers NaN.
+// loss.template Of<form>(d, x...) where it has several forms: vectors of the inputs' type for a native loss, else of
+// double. An item with a NaN in any input (Min, Max and Exp may swallow one, each target its own way), or an input
+// outside its domain, answers NaN.
 template <class L, Form kForm>
 struct Elementwise {
+  static constexpr bool kReadsFloats = true;  // and computes in double, if the loss is not native
   template <class T>
   static void Run(const KernelCall& call, const Block<T>& block) {
     bool others = block.curvature != nullptr;
@@ -69,6 +123,8 @@ struct Elementwise {
   static constexpr size_t kInputs = L::kContract.inputs.size();
   using Indices = std::make_index_sequence<kInputs>;
   template <class T>
+  using Arithmetic = std::conditional_t<Native<L>, T, double>;
+  template <class T>
   struct Pointers {
     std::array<const T*, kInputs> in;
     T* value;
@@ -76,23 +132,55 @@ struct Elementwise {
     T* curvature;
   };
 
+  template <class T, size_t k>
+  static HWY_INLINE auto Load(const T* from, size_t i) {
+    if constexpr (L::kContract.inputs[k].optional) {
+      if (from == nullptr) return C(Tag<Arithmetic<T>>(), L::kContract.inputs[k].fallback);
+    }
+    if constexpr (Native<L>) {
+      return hn::LoadU(Tag<T>(), from + i);
+    } else {
+      return Widen(from + i);
+    }
+  }
+  template <class T, class V>
+  static HWY_INLINE void Store(V v, T* to) {
+    if constexpr (Native<L>) {
+      hn::StoreU(v, Tag<T>(), to);
+    } else {
+      PutAs(v, to);
+    }
+  }
+
+  template <class D, class... V>
+  static HWY_INLINE auto Answer(const L& loss, D d, V... x) {
+    if constexpr (L::kContract.forms.size() > 1) {
+      return loss.template Of<kForm>(d, x...);
+    } else {
+      return loss(d, x...);
+    }
+  }
+
+  // Returns the values.
   template <class T, Wanted kWanted, size_t... I>
-  static HWY_INLINE void Vector(const L& loss, const Pointers<T>& at, size_t i, std::index_sequence<I...>) {
-    const Tag<T> d;
-    using V = hn::Vec<Tag<T>>;
-    const std::array<V, kInputs> x = {
-        (at.in[I] != nullptr ? hn::LoadU(d, at.in[I] + i) : C(d, L::kContract.inputs[I].fallback))...};
-    const auto out = [&]() HWY_ATTR {
-      if constexpr (L::kContract.forms.size() > 1) {
-        return loss.template Of<kForm>(d, x[I]...);
+  static HWY_INLINE auto Vector(const L& loss, const Pointers<T>& at, size_t i, const Factor<Arithmetic<T>>& factor,
+                                std::index_sequence<I...>) {
+    const Tag<Arithmetic<T>> d;
+    using V = hn::Vec<Tag<Arithmetic<T>>>;
+    const std::array<V, kInputs> x = {Load<T, I>(at.in[I], i)...};
+    const auto out = Answer(loss, d, x[I]...);
+    const auto sound = [&](V v) HWY_ATTR {
+      if constexpr (PassesNan<L> && kWanted != kAll) {
+        return v;
       } else {
-        return loss(d, x[I]...);
+        auto poisoned = Outside(d, kForm.prediction, x[0]);
+        ((poisoned = hn::Or(poisoned, Outside(d, L::kContract.inputs[I].domain, x[I]))), ...);
+        return hn::IfThenElse(poisoned, hn::NaN(d), v);
       }
-    }();
-    hn::Mask<Tag<T>> poisoned = Outside(d, kForm.prediction, x[0]);
-    ((poisoned = hn::Or(poisoned, Outside(d, L::kContract.inputs[I].domain, x[I]))), ...);
-    const auto store = [&](V v, T* to) HWY_ATTR { hn::StoreU(hn::IfThenElse(poisoned, hn::NaN(d), v), d, to + i); };
-    store(out.value, at.value);
+    };
+    const auto store = [&](V v, T* to) HWY_ATTR { Store(factor.Times(d, sound(v)), to + i); };
+    const V value = sound(out.value);
+    if (at.value != nullptr) Store(value, at.value + i);
     if constexpr (kWanted != kValue) {
       if (kWanted == kFirst || at.slope[0] != nullptr) store(out.slope[0], at.slope[0]);
     }
@@ -102,35 +190,63 @@ struct Elementwise {
       }
       if (at.curvature != nullptr) store(out.curvature, at.curvature);
     }
+    return value;
   }
 
   template <class T, Wanted kWanted>
-  static HWY_NOINLINE void Loop(const L& loss, const Block<T>& block) {
-    constexpr size_t kStep = kLanes<T>;
+  static HWY_NOINLINE void Loop(const L loss, const Block<T>& block) {  // a copy, which no store may change
+    using A = Arithmetic<T>;
+    constexpr size_t kTurn = 2 * kChunk;  // as in reduce.cc
+    const Factor<A> factor(block.factors.common);
     const size_t n = block.items;
     Pointers<T> at{{}, block.value, {}, block.curvature};
     for (size_t k = 0; k < kInputs; ++k) {
       at.in[k] = block.in[k];
       at.slope[k] = block.slope[k];
     }
-    size_t i = 0;
-    for (; i + kStep <= n; i += kStep) Vector<T, kWanted>(loss, at, i, Indices());
-    if (i == n) return;
-    // The remainder, in vectors padded with zeros: never a read or a write behind the end.
-    const size_t bytes = (n - i) * sizeof(T);
-    T in[kInputs][kStep] = {}, out[kInputs + 2][kStep];
-    Pointers<T> padded{{}, out[kInputs], {}, at.curvature == nullptr ? nullptr : out[kInputs + 1]};
-    for (size_t k = 0; k < kInputs; ++k) {
-      if (at.in[k] != nullptr) std::memcpy(in[k], at.in[k] + i, bytes);
-      padded.in[k] = at.in[k] == nullptr ? nullptr : in[k];
-      padded.slope[k] = at.slope[k] == nullptr ? nullptr : out[k];
+    // What is left of the last turn goes through memory that is padded with zeros: never a read or a write behind the
+    // end.
+    T in[kInputs][kTurn], out[kInputs + 2][kTurn];
+    const auto each = [&](const auto& visit) {  // of the outputs that are wanted
+      if (at.value != nullptr) visit(at.value, out[kInputs]);
+      for (size_t k = 0; k < kInputs; ++k) {
+        if (at.slope[k] != nullptr) visit(at.slope[k], out[k]);
+      }
+      if (at.curvature != nullptr) visit(at.curvature, out[kInputs + 1]);
+    };
+    LaneSum sums[2];
+    Pointers<T> wanted = at;
+    for (size_t begin = 0; begin < n; begin += kTurn) {
+      const size_t left = n - begin;
+      const bool whole = left >= kTurn;
+      size_t i = begin;
+      if (!whole) {
+        for (size_t k = 0; k < kInputs; ++k) {
+          if (at.in[k] == nullptr) continue;
+          std::fill_n(in[k], kTurn, T{0});
+          std::memcpy(in[k], at.in[k] + begin, left * sizeof(T));
+          at.in[k] = in[k];
+        }
+        each([](T*& to, T* padded) { to = padded; });
+        i = 0;
+      }
+      const auto add = [&](LaneSum & sum, size_t j) HWY_ATTR __attribute__((always_inline)) {
+        auto v = Vector<T, kWanted>(loss, at, i + j, factor, Indices());
+        if (!whole) v = hn::IfThenElseZero(hn::FirstN(Tag<A>(), left - std::min(left, j)), v);
+        sum.Add(j % kChunk, v);
+      };
+      if constexpr (Native<L>) {  // short: sums in registers are worth code for each vector of a turn
+        for (size_t j = 0; j < kChunk; j += kLanes<A>) add(sums[0], j);
+        for (size_t j = kChunk; j < kTurn; j += kLanes<A>) add(sums[1], j);
+      } else {
+        const size_t end = std::min(left, kTurn);
+        for (size_t j = 0; j < end; j += kLanes<A>) add(sums[j / kChunk], j);
+      }
+      if (whole) continue;
+      at = wanted;
+      each([&](T* to, const T* padded) { std::memcpy(to + begin, padded, left * sizeof(T)); });
     }
-    Vector<T, kWanted>(loss, padded, 0, Indices());
-    std::memcpy(at.value + i, padded.value, bytes);
-    for (size_t k = 0; k < kInputs; ++k) {
-      if (at.slope[k] != nullptr) std::memcpy(at.slope[k] + i, out[k], bytes);
-    }
-    if (at.curvature != nullptr) std::memcpy(at.curvature + i, padded.curvature, bytes);
+    if (block.sum != nullptr) *block.sum = sums[0].Total() + sums[1].Total();
   }
 };
 

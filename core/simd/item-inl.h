@@ -1,5 +1,6 @@
 // The loops of the losses whose item is more than an element: rows, boxes, sequences, regions, whole batches. A loss
-// brings the arithmetic of one item in double; this file brings what is around it: parameters, NaN, domains.
+// brings the arithmetic of one item in double; this file brings what is around it: parameters, NaN, domains. Most see
+// their inputs as doubles; a loss that says kReadsFloats widens floats itself, a vector at a time.
 
 #if defined(LOSSD_CORE_SIMD_ITEM_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_SIMD_ITEM_INL_H_
@@ -9,6 +10,7 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/simd/kernel-inl.h"
@@ -18,10 +20,11 @@ namespace lossd {
 namespace HWY_NAMESPACE {
 
 // One item, or for a batch loss all of them. Inputs by their index in the contract.
-class Item {
+template <class T>
+class ItemOf {
  public:
-  Item(const KernelCall& call, const Block<double>& block, const Form& form, const Input* inputs, size_t num_inputs,
-       size_t at)
+  ItemOf(const KernelCall& call, const Block<T>& block, const Form& form, const Input* inputs, size_t num_inputs,
+         size_t at)
       : form_(form), dims_(*block.dims), upstream_(block.upstream), scratch_(block.scratch), crew_(call.crew) {
     for (size_t i = 0; i < num_inputs; ++i) {
       const bool shared = !inputs[i].shape.starts_with("...");
@@ -39,13 +42,13 @@ class Item {
   const Form& form() const { return form_; }
   size_t dim(char letter) const { return dims_[letter]; }
   const Dims& dims() const { return dims_; }
-  size_t width() const { return size_[0]; }            // elements of the first input
-  size_t size(size_t i) const { return size_[i]; }     // elements of input i
-  const double* in(size_t i) const { return in_[i]; }  // null: absent, or integers
+  size_t width() const { return size_[0]; }         // elements of the first input
+  size_t size(size_t i) const { return size_[i]; }  // elements of input i
+  const T* in(size_t i) const { return in_[i]; }    // null: absent, or integers
   const int32_t* index(size_t i) const { return index_[i]; }
-  double* slope(size_t i) const { return slope_[i]; }   // null: not wanted. Every element must be written otherwise.
-  double* curvature() const { return curvature_; }      // the same; unlike slopes, without upstream
-  double* value() const { return value_; }              // batch losses: [N]
+  T* slope(size_t i) const { return slope_[i]; }        // null: not wanted. Every element must be written otherwise.
+  T* curvature() const { return curvature_; }           // the same; unlike slopes, without upstream
+  T* value() const { return value_; }                   // batch losses: [N]
   const double* upstream() const { return upstream_; }  // batch losses: [N], where any slope is wanted
   double* extra() const { return extra_; }
   double* scratch() const { return scratch_; }  // L::Scratch(dims, width) doubles, undefined
@@ -61,38 +64,57 @@ class Item {
     }
   }
   bool wants_slopes() const {
-    return std::any_of(slope_.begin(), slope_.end(), [](const double* s) { return s != nullptr; });
+    return std::any_of(slope_.begin(), slope_.end(), [](const T* s) { return s != nullptr; });
   }
 
  private:
   Form form_;
   const Dims& dims_;
   std::array<size_t, kMaxInputs> size_{};
-  std::array<const double*, kMaxInputs> in_{};
+  std::array<const T*, kMaxInputs> in_{};
   std::array<const int32_t*, kMaxInputs> index_{};
-  std::array<double*, kMaxInputs> slope_{};
-  double* value_;
-  double* curvature_;
+  std::array<T*, kMaxInputs> slope_{};
+  T* value_;
+  T* curvature_;
   double* extra_;
   const double* upstream_;
   double* scratch_;
   const Crew* crew_;
 };
 
+using Item = ItemOf<double>;
+
 // False where a number is NaN or outside a closed end of its domain.
-HWY_INLINE bool Sound(const double* x, size_t n, const Interval& domain) {
-  const double lo = domain.open_lo ? -std::numeric_limits<double>::infinity() : domain.lo;
-  const double hi = domain.open_hi ? std::numeric_limits<double>::infinity() : domain.hi;
-  bool sound = true;
-  for (size_t i = 0; i < n; ++i) sound &= x[i] >= lo && x[i] <= hi;
-  return sound;
+template <class T>
+HWY_INLINE bool Sound(const T* x, size_t n, const Interval& domain) {
+  const Tag<T> d;
+  const auto lo = C(d, domain.open_lo ? -std::numeric_limits<double>::infinity() : domain.lo);
+  const auto hi = C(d, domain.open_hi ? std::numeric_limits<double>::infinity() : domain.hi);
+  auto sound = hn::Eq(lo, lo);
+  const auto look = [&](const T* at) HWY_ATTR {  // at any alignment
+    const auto v = hn::LoadU(d, at);
+    sound = hn::And(sound, hn::And(hn::Ge(v, lo), hn::Le(v, hi)));
+  };
+  size_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) look(x + i);
+  if (i < n) {
+    T left[kLanes<T>];
+    for (size_t k = 0; k < kLanes<T>; ++k) std::memcpy(left + k, x + i + std::min(k, n - i - 1), sizeof(T));
+    look(left);
+  }
+  return hn::AllTrue(d, sound);
 }
 
 // A loss is callable as loss(item): it returns the item's value and writes the slopes and curvature that are wanted. A
 // batch loss (Family::kBatch) returns nothing, writes the value of every row, and adds up in each slope
 // upstream[row] * d value[row]. An item with a NaN, or with an input outside its domain, answers NaN throughout.
+template <class L>
+concept WidensItself = L::kReadsFloats;
+
 template <class L, Form kForm>
 struct Items {
+  static constexpr bool kReadsFloats = WidensItself<L>;
+
   template <class T>
   static void Run(const KernelCall& call, const Block<T>& block) {
     constexpr const Contract& kContract = L::kContract;
@@ -100,7 +122,7 @@ struct Items {
     constexpr bool kWhole = kContract.family == Family::kBatch;
     const L loss = Bind<L>(call);
     for (size_t at = 0; at < (kWhole ? 1 : block.items); ++at) {
-      const Item item(call, block, kForm, kContract.inputs.begin(), kInputs, at);
+      const ItemOf<T> item(call, block, kForm, kContract.inputs.begin(), kInputs, at);
       bool sound = true;
       if constexpr (!kContract.checks_nan_itself) {
         for (size_t i = 0; i < kInputs; ++i) {
@@ -113,11 +135,11 @@ struct Items {
         if constexpr (kWhole) {
           loss(item);
         } else {
-          block.value[at] = loss(item);
+          block.value[at] = static_cast<T>(loss(item));
         }
         continue;
       }
-      constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+      constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
       const size_t values = kWhole ? block.items : 1;
       std::fill_n(item.value(), values, kNan);
       for (size_t i = 0; i < kInputs; ++i) {

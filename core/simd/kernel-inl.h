@@ -49,11 +49,15 @@ HWY_INLINE L Bind(const KernelCall& call) {
   return Bind<L>(call, std::make_index_sequence<L::kContract.params.size()>());
 }
 
-// A native loss has kernels for float and double; any other is computed in double whatever its inputs are.
+// A native loss is computed in float where its inputs are; any other in double whatever they are.
 template <class L>
 concept Native = requires {
   L::kNative;
 };
+
+// A loop that reads and writes floats as well, whatever the loss computes in.
+template <class Runner>
+concept ReadsFloats = Runner::kReadsFloats;
 
 template <class L>
 concept HasScratch = requires(const Dims& dims) {
@@ -87,7 +91,8 @@ template <template <class, Form> class Runner, class L, size_t I>
 constexpr FormKernels KernelsOf() {
   constexpr Form kForm = L::kContract.forms[I];
   FormKernels kernels{kForm, nullptr, &Runner<L, kForm>::template Run<double>, nullptr};
-  if constexpr (Native<L>) kernels.f32 = &Runner<L, kForm>::template Run<float>;
+  if constexpr (Native<L> || ReadsFloats<Runner<L, kForm>>) kernels.f32 = &Runner<L, kForm>::template Run<float>;
+  kernels.widens = !Native<L>;
   if constexpr (HasScratch<L>) kernels.scratch = L::Scratch;
   kernels.finishes = FinishesForm<L, kForm>;
   return kernels;

@@ -7,6 +7,7 @@
 #define LOSSD_CORE_SIMD_LANE_SUM_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/simd/targets.h"
@@ -56,16 +57,29 @@ class LaneSum {
 
   // The lanes added pairwise: (0 + 8) + (4 + 12) + ...
   HWY_INLINE double Total() const {
-    HWY_ALIGN double x[kChunk];
-    for (size_t i = 0; i < kChunk / kLanes<double>; ++i) hn::Store(lanes_[i], Tag<double>(), x + i * kLanes<double>);
-    for (size_t half = kChunk / 2; half > 0; half /= 2) {
-      for (size_t i = 0; i < half; ++i) x[i] += x[i + half];
+    constexpr size_t kVectors = kChunk / kLanes<double>;
+    V sums[kVectors];
+    std::copy_n(lanes_, kVectors, sums);
+    for (size_t half = kVectors / 2; half > 0; half /= 2) {
+      for (size_t i = 0; i < half; ++i) sums[i] = hn::Add(sums[i], sums[i + half]);
     }
-    return x[0];
+    return TotalOf(Tag<double>(), sums[0]);
   }
 
  private:
   using V = hn::Vec<Tag<double>>;
+
+  template <class D>
+  static HWY_INLINE double TotalOf([[maybe_unused]] D d, hn::Vec<D> v) {
+#if HWY_TARGET != HWY_SCALAR  // whose vectors have no halves
+    if constexpr (hn::MaxLanes(D()) > 1) {
+      const hn::Half<D> half;
+      return TotalOf(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    }
+#endif
+    return hn::GetLane(v);
+  }
+
   V lanes_[kChunk / kLanes<double>];
 };
 

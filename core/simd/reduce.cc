@@ -10,18 +10,12 @@
 #define HWY_TARGET_INCLUDE "core/simd/reduce.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
-#include "core/simd/lane_sum-inl.h"
+#include "core/simd/widen-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
-
-// A vector of T as doubles, in the lanes of Tag<double>; T = double is the identity.
-HWY_INLINE hn::Vec<Tag<double>> Widen(const double* p) { return hn::LoadU(Tag<double>(), p); }
-HWY_INLINE hn::Vec<Tag<double>> Widen(const float* p) {
-  return hn::PromoteTo(Tag<double>(), hn::LoadU(hn::Rebind<float, Tag<double>>(), p));
-}
 
 // Chunks take turns between two sums, so that an addition need not wait for the one before it. add(sum, i, left) adds
 // the chunk at i, of which `left` elements are there.

@@ -19,6 +19,7 @@
 #define LOSSD_CORE_LOSSES_CLASSIFICATION_BINARY_FOCAL_CROSSENTROPY_INL_H_
 #endif
 
+#include "core/simd/double_exp-inl.h"
 #include "core/simd/focal-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -112,8 +113,10 @@ struct BinaryFocalCrossentropy {
   template <class D, class V>
   HWY_INLINE Local<V> FromLogit(D d, V x, V t) const {
     const V one = C(d, 1.0), size = hn::Abs(x);
-    const V decay = hn::Exp(d, hn::Neg(size)), log1p = hn::Log1p(d, decay);
-    const V sure = hn::Div(one, hn::Add(one, decay)), unsure = hn::Mul(decay, sure);  // of the side that x is on
+    const V decay = DoubleExpOfNegative(d, hn::Neg(size)), whole = hn::Add(one, decay);
+    const V sure = hn::Div(one, whole), unsure = hn::Mul(decay, sure);  // of the side that x is on
+    // log(1 + decay), with what the sum has rounded away.
+    const V log1p = hn::MulAdd(hn::Sub(decay, hn::Sub(whole, one)), sure, hn::Log(d, whole));
     const auto positive = hn::Ge(x, hn::Zero(d));
     const V no = hn::Sub(one, t);
     const V against = hn::IfThenElse(positive, no, t), with = hn::IfThenElse(positive, t, no);
@@ -124,8 +127,14 @@ struct BinaryFocalCrossentropy {
     const V ratio = hn::IfThenElse(right, one, hn::Div(decay, miss));
     const V u = hn::Mul(hn::Sub(against, with), hn::Mul(ratio, sure));  // m'/m
     const V g = C(d, gamma);
-    const V raised = hn::IfThenElse(right, ExpOfProduct(d, hn::Neg(size), g), Power(d, miss, gamma));
-    const V power = hn::Mul(raised, hn::Exp(d, hn::Neg(hn::Mul(g, log1p))));
+    V power;
+    if (gamma == 2) {  // the usual one
+      const V m = hn::Mul(miss, sure);
+      power = hn::Mul(m, m);
+    } else {
+      const V raised = hn::IfThenElse(right, ExpOfProduct(d, hn::Neg(size), g), Power(d, miss, gamma));
+      power = hn::Mul(raised, hn::Exp(d, hn::Neg(hn::Mul(g, log1p))));
+    }
     const V pull = hn::Mul(g, hn::Mul(u, b));
     const V slope = hn::Mul(power, hn::Add(pull, b_slope));
     const V bend = hn::MulAdd(C(d, gamma - 1), u, hn::Sub(unsure, sure));

@@ -69,15 +69,16 @@ struct GaussianNll {
       .conventions = {{.convention = Convention::kTorch, .params = {{"clamp_gradient", 1}}}},
       .curvature = true,
   };
+  static constexpr bool kPassesNan = true;
   double full, epsilon, clamp_gradient;
 
   template <class D, class V>
   HWY_INLINE Local<V, 3> operator()(D d, V p, V t, V variance) const {
     const V half = C(d, 0.5), floor = C(d, epsilon);
     const V e = hn::Sub(p, t);
-    const V v = hn::Max(variance, floor);
-    const V slope = hn::Div(e, v);
+    const V v = hn::IfThenElse(hn::Lt(variance, hn::Zero(d)), hn::NaN(d), hn::Max(floor, variance));
     const V inverse = hn::Div(C(d, 1.0), v);
+    const V slope = hn::Mul(e, inverse);
     const V sum = hn::MulAdd(e, slope, Ln(d, v));
     const V value = hn::MulAdd(half, sum, C(d, full != 0 ? kHalfLog2Pi : 0.0));
     const Twofold<V> square = Product(d, e, e);

@@ -16,6 +16,7 @@
 #endif
 
 #include "core/losses/likelihood/poisson-inl.h"
+#include "core/simd/double_exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -58,34 +59,62 @@ struct PoissonNll {
       .conventions = {{.convention = Convention::kTorch}},
       .curvature = true,
   };
+  static constexpr bool kPassesNan = true;
   double log_input, full, epsilon;
 
   template <class D, class V>
   HWY_INLINE Local<V> operator()(D d, V x, V t) const {
-    const V one = C(d, 1.0);
+    const auto usual = hn::Le(hn::Abs(x), C(d, kNormalExpEnd));
+    if (log_input != 0 && full == 0 && hn::AllTrue(d, usual)) return OfLog(d, x, t);
+    const Local<V> any = log_input != 0 ? OfAnyLog(d, x, t) : OfRate(d, x, t);
+    const auto nan = hn::Or(hn::IsNaN(x), hn::IsNaN(t));
+    return {hn::IfThenElse(nan, hn::NaN(d), any.value), {hn::IfThenElse(nan, hn::NaN(d), any.slope[0])}, any.curvature};
+  }
+
+ private:
+  // exp(x) - t x and exp(x) - t where exp(x) is a normal number. In parts the exponential loses nothing of what is left
+  // of it near t = 1.
+  template <class D, class V>
+  static HWY_INLINE Local<V> OfLog(D d, V x, V t) {
+    const auto [scale, expm1] = NormalExp(d, x);
+    const V rate = hn::MulAdd(scale, expm1, scale);
+    return {hn::NegMulAdd(t, x, rate), {hn::MulAdd(scale, expm1, hn::Sub(scale, t))}, rate};
+  }
+
+  template <class D, class V>
+  HWY_INLINE Local<V> OfAnyLog(D d, V x, V t) const {
+    const auto usual = hn::Le(hn::Abs(x), C(d, kNormalExpEnd));
+    const Local<V> inside = OfLog(d, x, t);
+    const V rate = hn::IfThenElse(usual, inside.curvature, ExpOf(d, x));
     const auto none = hn::Eq(t, hn::Zero(d));
-    // Where ln t! is added; elsewhere computed for 2.
-    const auto adds = hn::Gt(t, one);
-    const V count = hn::IfThenElse(adds, t, C(d, 2.0));
-    const auto stirling = [&](V log_count) HWY_ATTR { return hn::MulAdd(C(d, 0.5), log_count, C(d, kHalfLog2Pi)); };
-    if (log_input != 0) {
-      const V rate = ExpOf(d, x);
-      const V plain = hn::Sub(rate, hn::IfThenZeroElse(none, hn::Mul(t, x)));
-      // exp(x) - t for t near 1.
-      const auto near = hn::Lt(hn::Abs(x), C(d, 0.5));
-      const V close = hn::Add(hn::Expm1(d, hn::IfThenElseZero(near, x)), hn::Sub(one, t));
-      const V slope = hn::IfThenElse(near, close, hn::Sub(rate, t));
-      if (full == 0) return {plain, {slope}, rate};
-      const V log_count = hn::Log(d, count);
-      const V whole = hn::Add(HalfDeviance(d, count, rate, hn::Sub(x, log_count)), stirling(log_count));
-      return {hn::IfThenElse(adds, whole, plain), {slope}, rate};
-    }
+    const V outside = hn::Sub(rate, hn::IfThenZeroElse(none, hn::Mul(t, x)));
+    const V plain = hn::IfThenElse(usual, inside.value, outside);
+    const V slope = hn::IfThenElse(usual, inside.slope[0], hn::Sub(rate, t));
+    if (full == 0) return {plain, {slope}, rate};
+    const V count = Counted(d, t), log_count = hn::Log(d, count);
+    const V whole = hn::Add(HalfDeviance(d, count, rate, hn::Sub(x, log_count)), Stirling(d, log_count));
+    return {hn::IfThenElse(hn::Gt(t, C(d, 1.0)), whole, plain), {slope}, rate};
+  }
+
+  template <class D, class V>
+  HWY_INLINE Local<V> OfRate(D d, V x, V t) const {
     const Local<V> plain = Poisson{epsilon}(d, x, t);
     if (full == 0) return plain;
-    const V rate = hn::Add(x, C(d, epsilon)), log_count = hn::Log(d, count);
+    const V count = Counted(d, t), log_count = hn::Log(d, count);
+    const V rate = hn::Add(x, C(d, epsilon));
     const V deviance = HalfDeviance(d, count, rate, hn::Sub(Ln(d, rate), log_count));
-    const V whole = hn::Add(hn::Sub(deviance, C(d, epsilon)), stirling(log_count));
-    return {hn::IfThenElse(adds, whole, plain.value), plain.slope, plain.curvature};
+    const V whole = hn::Add(hn::Sub(deviance, C(d, epsilon)), Stirling(d, log_count));
+    return {hn::IfThenElse(hn::Gt(t, C(d, 1.0)), whole, plain.value), plain.slope, plain.curvature};
+  }
+
+  // t where ln t! is added; elsewhere it is computed for 2.
+  template <class D, class V>
+  static HWY_INLINE V Counted(D d, V t) {
+    return hn::IfThenElse(hn::Gt(t, C(d, 1.0)), t, C(d, 2.0));
+  }
+  template <class D, class V>
+  static HWY_INLINE V Stirling(D d, V log_count) {
+    return hn::MulAdd(C(d, 0.5), log_count, C(d, kHalfLog2Pi));
   }
 };
 

@@ -60,6 +60,7 @@ struct Huber {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double delta;
 
   template <class D, class V>
@@ -67,7 +68,7 @@ struct Huber {
     const V limit = C(d, delta);
     const V r = hn::Sub(prediction, target);
     const V distance = hn::Abs(r);
-    const V q = hn::Min(distance, limit);
+    const V q = hn::Min(limit, distance);
     return {hn::Mul(q, hn::NegMulAdd(C(d, 0.5), q, distance)),
             {hn::CopySign(q, r)},
             hn::IfThenElseZero(hn::Lt(distance, limit), C(d, 1.0))};

@@ -16,7 +16,11 @@
 #define LOSSD_CORE_LOSSES_REGRESSION_SMOOTH_L1_INL_H_
 #endif
 
+#include <algorithm>
+#include <limits>
+
 #include "core/simd/elementwise-inl.h"
+#include "core/simd/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -56,19 +60,32 @@ struct SmoothL1 {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double beta;
+  // |r| / beta in float is |r| scale times this, for a division takes longer than all the rest. The power of two keeps
+  // both in range; for beta = 0, whatever |r| > 0 comes out above 1.
+  double finite = std::min(beta, double{std::numeric_limits<float>::max()});
+  double scale = finite < 0x1p-100 ? 0x1p100 : finite > 0x1p100 ? 0x1p-100 : 1;
+  Factor<float> inverse{finite == 0 ? 0x1p100 : 1 / (finite * scale)};
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
-    const V width = C(d, beta);
-    const V half = C(d, 0.5);
+    const V width = C(d, kIsFloat<D> ? finite : beta), half = C(d, 0.5), one = C(d, 1.0);
     const V r = hn::Sub(prediction, target);
     const V distance = hn::Abs(r);
-    const V u = hn::Div(r, width);  // NaN or infinite for beta = 0, and then not selected
-    const auto inside = hn::Lt(distance, width);
-    return {hn::IfThenElse(inside, hn::Mul(hn::Mul(half, r), u), hn::NegMulAdd(half, width, distance)),
-            {hn::IfThenElse(inside, u, Sign(d, r))},
-            hn::IfThenElseZero(inside, hn::Div(C(d, 1.0), width))};
+    if constexpr (kIsFloat<D>) {
+      // m = min(|r| / beta, 1): value = m (|r| - m beta/2), where an error of m inside cancels.
+      const V m = hn::Min(one, inverse.Times(d, hn::Mul(distance, C(d, scale))));
+      return {hn::Mul(m, hn::NegMulAdd(hn::Mul(half, width), m, distance)),
+              {hn::CopySign(m, r)},
+              hn::IfThenElseZero(hn::Lt(distance, width), hn::Div(one, width))};
+    } else {
+      const V u = hn::Div(r, width);  // NaN or infinite for beta = 0, and then not selected
+      const auto outside = hn::Ge(distance, width);
+      return {hn::IfThenElse(outside, hn::NegMulAdd(half, width, distance), hn::Mul(hn::Mul(half, r), u)),
+              {hn::IfThenElse(outside, Sign(d, r), u)},
+              hn::IfThenZeroElse(outside, hn::Div(one, width))};
+    }
   }
 };
 
