@@ -102,8 +102,9 @@ HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, Half* to) {
   }
 }
 
-// As many vectors as fit in `to`, one behind the other.
-template <bool kMayBeNan, size_t kVectors, class S>
+// Vectors to `to`, one behind the other. kStreams: past the caches, to a multiple of 64 bytes; other threads see them
+// after hwy::FlushStream on this one.
+template <bool kMayBeNan, bool kStreams = false, size_t kVectors, class S>
 HWY_INLINE void PutAll(const hn::Vec<Tag<float>> (&v)[kVectors], S* to) {
   const Tag<float> d;
   constexpr size_t kStep = kLanes<float>;
@@ -113,14 +114,28 @@ HWY_INLINE void PutAll(const hn::Vec<Tag<float>> (&v)[kVectors], S* to) {
     for (size_t u = 0; u < kVectors; u += 2) {
       const auto low = hn::BitCast(d16, RoundedToBFloat16<kMayBeNan>(d, v[u]));
       const auto high = hn::BitCast(d16, RoundedToBFloat16<kMayBeNan>(d, v[u + 1]));
-      hn::StoreU(hn::ConcatOdd(d16, high, low), d16, reinterpret_cast<uint16_t*>(to + u * kStep));
+      const auto both = hn::ConcatOdd(d16, high, low);
+      auto* const here = reinterpret_cast<uint16_t*>(to + u * kStep);
+      if constexpr (kStreams) {
+        hn::Stream(both, d16, here);
+      } else {
+        hn::StoreU(both, d16, here);
+      }
+    }
+    return;
+  }
+  if constexpr (std::is_same_v<S, Half> && kStreams && kConvertsF16) {
+    const hn::Rebind<hwy::float16_t, Tag<float>> d16;
+    const hn::Rebind<uint16_t, Tag<float>> bits;
+    for (size_t u = 0; u < kVectors; ++u) {
+      hn::Stream(hn::BitCast(bits, hn::DemoteTo(d16, v[u])), bits, reinterpret_cast<uint16_t*>(to + u * kStep));
     }
     return;
   }
 #endif
   for (size_t u = 0; u < kVectors; ++u) PutFloats<kMayBeNan>(d, v[u], to + u * kStep);
 }
-template <bool kMayBeNan, size_t kVectors>
+template <bool kMayBeNan, bool kStreams = false, size_t kVectors>
 HWY_INLINE void PutAll(const hn::Vec<Doubles> (&v)[kVectors], double* to) {
   for (size_t u = 0; u < kVectors; ++u) hn::StoreU(v[u], Doubles(), to + u * kLanes<double>);
 }

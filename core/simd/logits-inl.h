@@ -44,6 +44,7 @@ class LogitRow {
   // x [width]; slope [width], null where no slopes are wanted; t [width], targets in the arithmetic, or null.
   LogitRow(const S* x, const T* t, size_t width, S* slope, double* scratch, const Crew* crew)
       : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
+    streams_ = sizeof(S) == 2 && slope != nullptr && width >= kNarrowestStreamed;
     if (slope == nullptr || width > kWidestAlone) return;
     if constexpr (std::is_same_v<S, T>) masses_ = slope;
     apart_ = !std::is_same_v<S, T> || (width <= kStretch && sizeof(T) == sizeof(float));
@@ -100,11 +101,11 @@ class LogitRow {
       const T* const t = kTargets ? t_ + begin : nullptr;
       S* const to = slope_ + begin;
       if ((kTargets && of.scale < 0x1p-60) || !InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
-        WriteStretch<S, kTargets, false, true>(x_ + begin, t, n, slopes, fn, to);
+        WriteStretch<S, kTargets, false, true, false>(x_ + begin, t, n, slopes, fn, to);
       } else if (masses_ != nullptr) {
-        WriteStretch<S, kTargets, true, false>(masses_ + begin, t, n, slopes, fn, to);
+        WriteFrom<kTargets, true>(masses_ + begin, t, n, slopes, fn, to);
       } else {
-        WriteStretch<S, kTargets, false, false>(x_ + begin, t, n, slopes, fn, to);
+        WriteFrom<kTargets, false>(x_ + begin, t, n, slopes, fn, to);
       }
     });
   }
@@ -114,6 +115,23 @@ class LogitRow {
 
   static bool InRange(double factor) {
     return factor == 0 || (std::abs(factor) > 0x1p-100 && std::abs(factor) < 0x1p100);
+  }
+
+  // A stretch from x or its masses. What is streamed begins at a cache line; what lies before is written by itself.
+  template <bool kTargets, bool kKept, class X, class Fn>
+  HWY_INLINE void WriteFrom(const X* from, const T* t, size_t n, const StretchSlopes& slopes, const Fn& fn,
+                            S* to) const {
+    if constexpr (sizeof(S) == 2) {
+      constexpr size_t kLine = 64;
+      const size_t before = (kLine - reinterpret_cast<uintptr_t>(to) % kLine) % kLine / sizeof(S);
+      const bool aligns = reinterpret_cast<uintptr_t>(to) % sizeof(S) == 0;
+      if (streams_ && aligns && n >= 2 * kBatch) {
+        if (before > 0) WriteStretch<S, kTargets, kKept, false, false>(from, t, before, slopes, fn, to);
+        if constexpr (kTargets) t += before;
+        return WriteStretch<S, kTargets, kKept, false, true>(from + before, t, n - before, slopes, fn, to + before);
+      }
+    }
+    WriteStretch<S, kTargets, kKept, false, false>(from, t, n, slopes, fn, to);
   }
 
   // One element at any alignment.
@@ -131,11 +149,13 @@ class LogitRow {
     const auto one = [&](size_t i) HWY_ATTR { work(i, i * kStretch, std::min(kStretch, width_ - i * kStretch)); };
     if (crew_ == nullptr || width_ <= kWidestAlone) {
       for (size_t i = 0; i < count; ++i) one(i);
+      if (streams_) hwy::FlushStream();
       return;
     }
     crew_->ForEachTile((count + kStretchesInTile - 1) / kStretchesInTile, [&](size_t tile) HWY_ATTR {
       const size_t end = std::min(count, (tile + 1) * kStretchesInTile);
       for (size_t i = tile * kStretchesInTile; i < end; ++i) one(i);
+      if (streams_) hwy::FlushStream();
     });
   }
 
@@ -178,8 +198,9 @@ class LogitRow {
   S* slope_;
   StretchSums* sums_;
   const Crew* crew_;
-  T* masses_ = nullptr;  // of the stretches; null: they are computed again
-  bool apart_ = false;   // they lie in the scratch
+  T* masses_ = nullptr;   // of the stretches; null: they are computed again
+  bool streams_ = false;  // slopes are written past the caches
+  bool apart_ = false;    // they lie in the scratch
   double max_ = 0;
   Masses masses_sum_{};
   double targets_ = 0, spread_ = 0;

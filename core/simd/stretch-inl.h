@@ -81,15 +81,15 @@ class Batches {
     if (!P::kRest || first >= whole_) return v;
     return hn::IfThenElse(hn::FirstN(Tag<Arithmetic<S>>(), std::min(kStep, whole_ - first)), other, v);
   }
-  // Stores a batch to the elements of `to` from i on.
-  template <bool kMayBeNan, class P, class V, class Out>
+  // Stores a batch to the elements of `to` from i on; past the caches (PutAll) where kStreams and it is a whole one.
+  template <bool kMayBeNan, bool kStreams = false, class P, class V, class Out>
   HWY_INLINE void Store(P, size_t i, const V (&v)[P::kVectors], Out* to) const {
     if (P::kRest && copies_) {
       Out room[P::kElements];
       PutAll<kMayBeNan>(v, room);
       std::memcpy(to + i, room, std::min(n_ - i, P::kElements) * sizeof(Out));
     } else {
-      PutAll<kMayBeNan>(v, to + i);
+      PutAll<kMayBeNan, kStreams && !P::kRest>(v, to + i);
     }
   }
 
@@ -245,13 +245,15 @@ struct StretchSlopes {
 //   to = s factor, or where kTargets to unit = fn(unit)(s unit, t, x is the maximum of the row) factor.
 // kWide: scale and factor may be any numbers. Otherwise they and their product have a magnitude in [2^-100, 2^100], or
 // are 0; but scale is at least 2^-60 where kTargets.
-template <class S, bool kTargets, bool kKept, bool kWide, class Fn>
+// kStreams: `to` is at a multiple of 64 bytes, and written past the caches.
+template <class S, bool kTargets, bool kKept, bool kWide, bool kStreams, class Fn>
 HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>* x, const Arithmetic<S>* t, size_t n,
                                const StretchSlopes& slopes, const Fn& fn, S* to) {
   using T = Arithmetic<S>;
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
-  const bool overlap = static_cast<const void*>(x) != static_cast<const void*>(to);  // else it would multiply twice
+  // Not where it would multiply twice, nor write to a line that is on its way past the caches.
+  const bool overlap = !kStreams && static_cast<const void*>(x) != static_cast<const void*>(to);
   const Batches<std::conditional_t<kKept, T, S>> row(x, n, 0, overlap);
   [[maybe_unused]] const Batches<T> targets(t, kTargets ? n : 0, 0, overlap);
   const MassesOf<S> mass(static_cast<T>(slopes.max));
@@ -289,7 +291,7 @@ HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>
       }
       if constexpr (!kWide) e[u] = hn::Mul(e[u], factor);
     }
-    row.template Store<kWide || kTargets>(part, i, e, to);
+    row.template Store<kWide || kTargets, kStreams>(part, i, e, to);
   });
 }
 

@@ -4,10 +4,13 @@
 #include <random>
 #include <vector>
 
+#include "core/registry.h"
+#include "core/strings.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
 #include "tests/support/losses.h"
 #include "tests/support/problems.h"
+#include "tests/support/simd_targets.h"
 
 namespace lossd::testing {
 namespace {
@@ -188,6 +191,70 @@ TEST(Equivalence, AWeightOfAnItemIsWhatItsSlopeIsMultipliedBy) {
     }
     EXPECT_NEAR(*sum.result.value, total, 1e-14 * size);
   });
+}
+
+// Half a unit in the last place of a 16-bit dtype, and what float may add to it.
+double HalfUlp(DType dtype, double exact) {
+  const int digits = dtype == DType::kBF16 ? 7 : 10, least = dtype == DType::kBF16 ? -126 : -14;
+  const int exponent = exact == 0 ? least : std::max(least, std::ilogb(exact));
+  return std::ldexp(0.5 + 1.0 / 64, exponent - digits);
+}
+
+// The kernels that read and write 16 bits themselves (FormKernels::finishes), at widths around those of batches and
+// stretches, with logits of -inf and masked classes, weights and a row that is left out.
+TEST(Equivalence, RowsOfLogitsIn16BitsAreTheirAnswersInDoubleRounded) {
+  constexpr size_t kRows = 3;
+  for (const std::string_view name : {"sparse_categorical_crossentropy", "categorical_crossentropy"}) {
+    const Contract& contract = *FindLoss(name)->loss.contract;
+    const bool sparse = contract.inputs[1].content == Content::kIndex;
+    for (const DType dtype : {DType::kBF16, DType::kF16}) {
+      for (const size_t width : {1, 2, 7, 31, 33, 63, 64, 65, 97, 1000, 2047, 2048, 2049, 5000, 65'536, 65'600}) {
+        SCOPED_TRACE(Cat(name, " ", Name(dtype), " ", width));
+        Rng rng(kSeed);
+        const Shape shape = {kRows, static_cast<int64_t>(width)};
+        Tensor logits{shape, std::vector<double>(kRows * width)}, labels{{kRows}, {}}, targets{shape, {}}, mask{{}, {}};
+        targets.numbers.resize(kRows * width, 0.0);
+        mask = {{static_cast<int64_t>(width)}, std::vector<double>(width, 1.0)};
+        for (double& x : logits.numbers) x = rng() % 7 == 0 ? -kInf : std::normal_distribution<double>(0, 3)(rng);
+        for (size_t c = 0; c < width; ++c) mask.numbers[c] = rng() % 9 != 0;
+        for (size_t row = 0; row < kRows; ++row) {
+          const size_t label = rng() % width;
+          labels.numbers.push_back(static_cast<double>(label));
+          targets.numbers[row * width + label] = 1;
+          logits.numbers[row * width + label] = 1.5;
+          mask.numbers[label] = 1;
+        }
+        logits.numbers = Decode(dtype, Encode(dtype, logits.numbers));
+        for (const bool masked : {false, true}) {
+          const auto answer = [&](DType as) {
+            Call call = MakeCall(contract, contract.forms[0], as,
+                                 {{"y_pred", logits}, {"y_true", sparse ? labels : targets}}, {.skew = 2});
+            call.Send("sample_weight", DType::kF32, Tensor{{kRows}, {0.75, 1, 3}});
+            call.Send("mask", DType::kBool, Tensor{{kRows}, {1, 0, 1}});
+            if (masked) call.Send("class_mask", DType::kBool, mask);
+            call.request.gradient = true;
+            absl::StatusOr<Bits> bits = Solve(call);
+            EXPECT_TRUE(bits.ok()) << bits.status();
+            return bits.ok() ? *std::move(bits) : Bits{};
+          };
+          const Bits exact = answer(DType::kF64);
+          const std::vector<double> values = As<double>(exact.per_item), slopes = As<double>(exact.gradient());
+          for (const int64_t target : SimdTargets()) {
+            const OnTarget on(target);
+            const Bits bits = answer(dtype);
+            const std::vector<double> got = Decode(dtype, bits.gradient()), value = Decode(dtype, bits.per_item);
+            ASSERT_EQ(got.size(), slopes.size());
+            for (size_t i = 0; i < got.size(); ++i) {
+              ASSERT_LE(std::abs(got[i] - slopes[i]), HalfUlp(dtype, slopes[i])) << "slope " << i;
+            }
+            for (size_t i = 0; i < kRows; ++i) {
+              ASSERT_LE(std::abs(value[i] - values[i]), HalfUlp(dtype, values[i])) << "value " << i;
+            }
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace
