@@ -1,4 +1,4 @@
-// What the divergences share: a walk over rows of double, sums without rounding errors, and the two terms
+// What the divergences share: sums without rounding errors, and the two terms
 //   deviance  = x ln(x/y) - x + y >= 0        log_ratio = ln(x/y)
 // A divergence between rows that nearly agree is the small rest of large terms that cancel. Summed as deviances it has
 // no such terms: sum x ln(x/y) = sum deviance + (sum x - sum y), and the masses are summed exactly.
@@ -15,55 +15,13 @@
 #include <limits>
 
 #include "core/simd/answer-inl.h"
+#include "core/simd/each_vector-inl.h"
 #include "core/simd/item-inl.h"
 #include "core/simd/probability-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
-
-// Calls fn(at, v) with a vector of each input, and stores the vectors that it returns to those outputs that are not
-// null. `at` is the index of the first element in its chunk, for LaneSum. The last chunk is padded with `pad`.
-template <size_t kIn, size_t kOut, class Fn>
-HWY_INLINE void EachVector(size_t n, const std::array<const double*, kIn>& in, const std::array<double, kIn>& pad,
-                           const std::array<double*, kOut>& out, const Fn& fn) {
-  const Tag<double> d;
-  using V = hn::Vec<Tag<double>>;
-  const auto chunk = [&](const std::array<const double*, kIn>& from, const std::array<double*, kOut>& to) HWY_ATTR {
-    for (size_t at = 0; at < kChunk; at += kLanes<double>) {
-      std::array<V, kIn> v;
-      for (size_t k = 0; k < kIn; ++k) v[k] = hn::LoadU(d, from[k] + at);
-      const std::array<V, kOut> result = fn(at, v);
-      for (size_t k = 0; k < kOut; ++k) {
-        if (to[k] != nullptr) hn::StoreU(result[k], d, to[k] + at);
-      }
-    }
-  };
-  EachChunk(
-      n,
-      [&](size_t i) HWY_ATTR {
-        std::array<const double*, kIn> from;
-        std::array<double*, kOut> to;
-        for (size_t k = 0; k < kIn; ++k) from[k] = in[k] + i;
-        for (size_t k = 0; k < kOut; ++k) to[k] = out[k] == nullptr ? nullptr : out[k] + i;
-        chunk(from, to);
-      },
-      [&](size_t i, size_t left) HWY_ATTR {
-        double padded[kIn][kChunk], results[kOut + 1][kChunk];
-        std::array<const double*, kIn> from;
-        std::array<double*, kOut> to;
-        for (size_t k = 0; k < kIn; ++k) {
-          std::fill_n(padded[k], kChunk, pad[k]);
-          std::copy_n(in[k] + i, left, padded[k]);
-          from[k] = padded[k];
-        }
-        for (size_t k = 0; k < kOut; ++k) to[k] = out[k] == nullptr ? nullptr : results[k];
-        chunk(from, to);
-        for (size_t k = 0; k < kOut; ++k) {
-          if (out[k] != nullptr) std::copy_n(results[k], left, out[k] + i);
-        }
-      });
-}
 
 // An unevaluated sum of two doubles, hi the nearest to it.
 struct Pair {

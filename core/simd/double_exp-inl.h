@@ -19,7 +19,7 @@ namespace HWY_NAMESPACE {
 // Largest |x| of NormalExp.
 inline constexpr double kNormalExpEnd = 708;
 
-// e^x as 2^n and e^r - 1, x = n ln 2 + r, |r| <= ln(2) / 2: scale + scale expm1, within 1 unit in the last place.
+// e^x as 2^n and e^r - 1, x = n ln 2 + r, |r| <= ln(2) / 2: scale + scale expm1, within 1.1 units in the last place.
 // REQUIRES: |x| <= kNormalExpEnd; other lanes are anything.
 template <class D, class V>
 HWY_INLINE ExpParts<V> NormalExp(D d, V x) {

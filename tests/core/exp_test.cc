@@ -1,5 +1,5 @@
-// The functions of core/simd/exp-inl.h in float against long double, on every instruction set: the bounds are those
-// that the file states.
+// The functions of core/simd/exp-inl.h in float, and those of double_exp-inl.h and double_log-inl.h, against long
+// double, on every instruction set: the bounds are those that the files state.
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -12,6 +12,8 @@
 #define HWY_TARGET_INCLUDE "tests/core/exp_test.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, once per target:
+#include "core/simd/double_exp-inl.h"
+#include "core/simd/double_log-inl.h"
 #include "core/simd/exp-inl.h"
 #include "hwy/highway.h"
 
@@ -19,9 +21,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-template <class Fn>
-HWY_INLINE void Map(const float* x, size_t n, float* y, const Fn& fn) {
-  const hn::CappedTag<float, 4> d;
+template <class T, class Fn>
+HWY_INLINE void Map(const T* x, size_t n, T* y, const Fn& fn) {
+  const hn::CappedTag<T, 4> d;
   for (size_t i = 0; i < n; i += hn::Lanes(d)) hn::StoreU(fn(d, hn::LoadU(d, x + i)), d, y + i);
 }
 void Exp(const float* x, size_t n, float* y) {
@@ -39,6 +41,15 @@ void LogOneLess(const float* x, size_t n, float* y) {
 void Tanh(const float* x, size_t n, float* y) {
   Map(x, n, y, [](auto d, auto v) HWY_ATTR { return TanhOfPositive(d, v).tanh; });
 }
+void ExpInDouble(const double* x, size_t n, double* y) {
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR {
+    const auto [scale, expm1] = NormalExp(d, v);
+    return hn::MulAdd(scale, expm1, scale);
+  });
+}
+void LogInDouble(const double* x, size_t n, double* y) {
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return NormalLog(d, v); });
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lossd
@@ -53,71 +64,116 @@ HWY_EXPORT(Log1p);
 HWY_EXPORT(Log);
 HWY_EXPORT(LogOneLess);
 HWY_EXPORT(Tanh);
+HWY_EXPORT(ExpInDouble);
+HWY_EXPORT(LogInDouble);
 
+template <class T>
 struct Function {
   const char* name;
-  void (*run)(const float* x, size_t n, float* y);
+  void (*run)(const T* x, size_t n, T* y);
   long double (*exact)(long double x);
-  float low, high;   // ends of the domain
+  T low, high;       // ends of the domain
   double bound_ulp;  // with FMA
 };
 
-const Function kFunctions[] = {
-    {"exp", [](const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Exp)
-                                                     (x, n, y); }, std::exp, -110, 0, 1.1},
-    {"log1p", [](const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Log1p)
-                                                       (x, n, y); }, std::log1p, 0, 1, 1.3},
-    {"log", [](const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Log)
-                                                     (x, n, y); }, std::log, 1e-45f, 3e38f, 1},
-    {"log(1 - p)", [](const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(LogOneLess)
-                                                            (x, n, y); },
-     [](long double p) { return std::log1p(-p); }, 0, 0.99999994f, 1.5},
-    {"tanh", [](const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Tanh)
-                                                      (x, n, y); }, std::tanh, 0, 30, 2.6}};
+const Function<float> kFunctions[] = {{"exp",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(Exp)
+                                         (x, n, y);
+                                       },
+                                       std::exp, -110, 0, 1.1},
+                                      {"log1p",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(Log1p)
+                                         (x, n, y);
+                                       },
+                                       std::log1p, 0, 1, 1.3},
+                                      {"log",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(Log)
+                                         (x, n, y);
+                                       },
+                                       std::log, 1e-45f, 3e38f, 1},
+                                      {"log(1 - p)",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(LogOneLess)
+                                         (x, n, y);
+                                       },
+                                       [](long double p) { return std::log1p(-p); }, 0, 0.99999994f, 1.5},
+                                      {"tanh",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(Tanh)
+                                         (x, n, y);
+                                       },
+                                       std::tanh, 0, 30, 2.6}};
 
-// Numbers of a domain: evenly spaced, and closer and closer to 0 from where it touches it, down to the smallest.
-std::vector<float> Points(const Function& function) {
-  std::vector<float> points;
+const Function<double> kInDouble[] = {{"exp",
+                                       [](const double* x, size_t n, double* y) {
+                                         HWY_DYNAMIC_DISPATCH(ExpInDouble)
+                                         (x, n, y);
+                                       },
+                                       std::exp, -708, 708, 1.1},
+                                      {"log",
+                                       [](const double* x, size_t n, double* y) {
+                                         HWY_DYNAMIC_DISPATCH(LogInDouble)
+                                         (x, n, y);
+                                       },
+                                       std::log, 1e-45, 3e38, 2}};
+
+// Numbers of a domain: evenly spaced, and closer and closer to 0 from where it touches it, down to the smallest float.
+template <class T>
+std::vector<T> Points(const Function<T>& function) {
+  std::vector<T> points;
   for (int i = 0; i <= 40000; ++i) {
-    points.push_back(function.low + (function.high - function.low) * (static_cast<float>(i) / 40000));
+    points.push_back(function.low + (function.high - function.low) * (static_cast<T>(i) / 40000));
   }
-  const float sign = function.high <= 0 ? -1 : 1;
-  for (float x = 1e-45f; x < std::max(-function.low, function.high) / 1.001f; x = std::nextafter(x * 1.001f, 1e38f)) {
+  const T sign = function.high <= 0 ? -1 : 1, growth = static_cast<T>(1.001);
+  const T end = std::max(-function.low, function.high) / growth;
+  for (T x = static_cast<T>(1e-45); x < end; x = std::nextafter(x * growth, std::numeric_limits<T>::max())) {
     points.push_back(sign * x);
   }
   while (points.size() % 4 != 0) points.push_back(points.back());
   return points;
 }
 
-double ErrorInUlp(float got, long double exact) {
-  if (got == static_cast<float>(exact)) return 0.5;
-  const int exponent = std::max(exact == 0 ? -126 : std::ilogb(static_cast<double>(exact)), -126);
-  return static_cast<double>(std::abs(got - exact) / std::ldexp(1.0L, exponent - 23));
+template <class T>
+double ErrorInUlp(T got, long double exact) {
+  if (got == static_cast<T>(exact)) return 0.5;
+  constexpr int kLeast = std::numeric_limits<T>::min_exponent - 1, kDigits = std::numeric_limits<T>::digits;
+  const int exponent = std::max(exact == 0 ? kLeast : std::ilogb(exact), kLeast);
+  return static_cast<double>(std::abs(got - exact) / std::ldexp(1.0L, exponent + 1 - kDigits));
+}
+
+template <class T>
+void Check(const Function<T>& function) {
+  const std::vector<T> points = Points(function);
+  std::vector<T> fused;  // what the instruction sets with FMA agree on
+  for (const int64_t target : testing::SimdTargets()) {
+    const testing::OnTarget on(target);
+    std::vector<T> got(points.size());
+    function.run(points.data(), points.size(), got.data());
+    double worst = 0;
+    T at = 0;
+    for (size_t i = 0; i < points.size(); ++i) {
+      const double error = ErrorInUlp(got[i], function.exact(points[i]));
+      if (error > worst) worst = error, at = points[i];
+    }
+    const bool fma = testing::HasFma(target);
+    EXPECT_LE(worst, function.bound_ulp + (fma ? 0 : 0.5)) << function.name << " at " << at;
+    if (!fma) continue;
+    if (!fused.empty()) {
+      EXPECT_EQ(got, fused) << function.name;
+    }
+    fused = got;
+  }
 }
 
 TEST(Exp, EveryFunctionIsWithinItsBound) {
-  for (const Function& function : kFunctions) {
-    const std::vector<float> points = Points(function);
-    std::vector<float> fused;  // what the instruction sets with FMA agree on
-    for (const int64_t target : testing::SimdTargets()) {
-      const testing::OnTarget on(target);
-      std::vector<float> got(points.size());
-      function.run(points.data(), points.size(), got.data());
-      double worst = 0;
-      float at = 0;
-      for (size_t i = 0; i < points.size(); ++i) {
-        const double error = ErrorInUlp(got[i], function.exact(points[i]));
-        if (error > worst) worst = error, at = points[i];
-      }
-      const bool fma = testing::HasFma(target);
-      EXPECT_LE(worst, function.bound_ulp + (fma ? 0 : 0.5)) << function.name << " at " << at;
-      if (!fma) continue;
-      if (!fused.empty()) {
-        EXPECT_EQ(got, fused) << function.name;
-      }
-      fused = got;
-    }
-  }
+  for (const auto& function : kFunctions) Check(function);
+}
+
+TEST(Exp, EveryFunctionInDoubleIsWithinItsBound) {
+  for (const auto& function : kInDouble) Check(function);
 }
 
 TEST(Exp, OfMinusInfinityIsNothingWhateverTheRest) {

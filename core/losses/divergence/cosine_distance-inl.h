@@ -51,13 +51,14 @@ struct CosineDistance {
       .conventions = {{.convention = Convention::kOptax, .params = {{"epsilon", 0}}}},
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
   double epsilon;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
-    Fill(x, 0);
-    cosine.AddCurvature(-1, x.curvature());
-    for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1, x.slope(i));
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    const CosineOf<T> cosine(x.in(0), x.in(1), x.width(), epsilon);
+    cosine.SetCurvature(-1, x.curvature());
+    for (size_t i = 0; i < 2; ++i) cosine.SetSlope(i, -1, x.slope(i));
     return cosine.OneMinus();
   }
 };

@@ -51,14 +51,15 @@ struct CosineProximity {
       .conventions = {{.convention = Convention::kKeras}},
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
   double epsilon;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    const CosineOf<T> cosine(x.in(0), x.in(1), x.width(), epsilon);
     const double count = static_cast<double>(x.width());
-    Fill(x, 0);
-    cosine.AddCurvature(-1 / count, x.curvature());
-    for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, -1 / count, x.slope(i));
+    cosine.SetCurvature(-1 / count, x.curvature());
+    for (size_t i = 0; i < 2; ++i) cosine.SetSlope(i, -1 / count, x.slope(i));
     return -cosine.value() / count;
   }
 };

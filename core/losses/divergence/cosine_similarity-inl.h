@@ -75,14 +75,15 @@ struct CosineSimilarity {
                       {.convention = Convention::kOptax, .params = {{"sign", 2}, {"epsilon", 0}}}},
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
   double sign, epsilon;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon);
-    Fill(x, 0);
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    const CosineOf<T> cosine(x.in(0), x.in(1), x.width(), epsilon);
     const double factor = sign == 2 ? 1 : -1;
-    cosine.AddCurvature(factor, x.curvature());
-    for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, factor, x.slope(i));
+    cosine.SetCurvature(factor, x.curvature());
+    for (size_t i = 0; i < 2; ++i) cosine.SetSlope(i, factor, x.slope(i));
     return sign == 0 ? -cosine.value() : sign == 1 ? cosine.OneMinus() : cosine.value();
   }
 };

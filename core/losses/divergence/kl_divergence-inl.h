@@ -20,6 +20,7 @@
 #include <limits>
 
 #include "core/simd/divergence_common-inl.h"
+#include "core/simd/double_log-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -81,22 +82,46 @@ struct KlDivergence {
       .curvature = true,
   };
   static constexpr bool kClips = true;
+  static constexpr bool kReadsFloats = true;
   double log_target;
   double clip_low, clip_high;
 
-  HWY_INLINE double operator()(const Item& x) const {
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
     const bool log = x.form().input_kind == InputKind::kLogProbabilities;
     const bool clip = x.form().clip_policy == ClipPolicy::kKeras;
     if (log_target == 0 && !Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x);
     if (log_target == 0 && !log) return clip ? Of<false, false, true>(x) : Of<false, false, false>(x);
-    if (log_target == 0) return Of<true, false, false>(x);
+    if (log_target == 0) return x.slope(1) == nullptr ? OfLogProbabilities(x) : Of<true, false, false>(x);
     if (log) return Of<true, true, false>(x);
     return clip ? Of<false, true, true>(x) : Of<false, true, false>(x);
   }
 
  private:
-  template <bool kLog, bool kLogTarget, bool kClip>
-  HWY_NOINLINE double Of(const Item& x) const {
+  // The usual case, in its few operations.
+  template <class T>
+  HWY_NOINLINE double OfLogProbabilities(const ItemOf<T>& x) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    LaneSum value;
+    if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), T{0});
+    EachVector<2, 1, T>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0)},
+                        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+                          const V t = in[1];
+                          V log;
+                          if constexpr (sizeof(T) == sizeof(float)) {
+                            log = NormalLog(d, t);
+                          } else {
+                            log = hn::Log(d, t);
+                          }
+                          value.Add(at, Times(d, t, hn::Sub(log, in[0])));
+                          return {hn::Neg(t)};
+                        });
+    return value.Total();
+  }
+
+  template <bool kLog, bool kLogTarget, bool kClip, class T>
+  HWY_NOINLINE double Of(const ItemOf<T>& x) const {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
     const V zero = hn::Zero(d), one = C(d, 1.0), low = C(d, clip_low);
@@ -104,49 +129,49 @@ struct KlDivergence {
     ExactLaneSum mass;
     const double nothing = -std::numeric_limits<double>::infinity();
     const bool wants_target = x.slope(1) != nullptr, curves = !kLog && x.curvature() != nullptr;
-    if (kLog && x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), 0.0);
-    EachVector<2, 3>(x.width(), {x.in(0), x.in(1)}, {kLog ? 0.0 : 1.0, kLogTarget ? 0.0 : 1.0},
-                     {x.slope(0), x.slope(1), curves ? x.curvature() : nullptr},
-                     [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
-                       V p = in[0], t = in[1];
-                       if constexpr (kLogTarget) t = hn::Exp(d, t);
-                       auto kept_p = hn::Eq(zero, zero), kept_t = kept_p;
-                       if constexpr (kClip) {
-                         kept_p = hn::And(hn::Ge(p, low), hn::Le(p, one));
-                         kept_t = hn::And(hn::Ge(t, low), hn::Le(t, one));
-                         p = hn::Min(hn::Max(p, low), one);
-                         t = hn::Min(hn::Max(t, low), one);
-                       }
-                       V log_ratio;
-                       if constexpr (!kLog && !kLogTarget) {
-                         const Divergent<V> c = Compare(d, t, p);
-                         value.Add(at, c.deviance);
-                         mass.Add(at, t);
-                         mass.Add(at, hn::Neg(p));
-                         log_ratio = c.log_ratio;
-                       } else {
-                         V log_t = kLogTarget && !kClip ? in[1] : LogOf(d, t);
-                         V log_p = kLog ? p : LogOf(d, p);
-                         log_ratio = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), hn::Eq(log_p, C(d, nothing))),
-                                                        hn::Sub(log_t, log_p));
-                         value.Add(at, Times(d, t, log_ratio));
-                       }
-                       const V slope_p =
-                           kLog ? hn::Neg(t) : hn::IfThenZeroElse(hn::Eq(t, zero), hn::Neg(hn::Div(t, p)));
-                       V slope_t = zero;
-                       if (wants_target) {
-                         slope_t = hn::Add(log_ratio, one);
-                         if constexpr (kLogTarget) {
-                           slope_t = Times(d, t, slope_t);
-                         } else {
-                           const auto absent = kLog ? hn::Eq(p, C(d, nothing)) : hn::Eq(p, zero);
-                           slope_t = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), absent), slope_t);
-                         }
-                       }
-                       const V curvature = curves ? hn::Neg(hn::Div(slope_p, p)) : zero;
-                       return {hn::IfThenElseZero(kept_p, slope_p), hn::IfThenElseZero(kept_t, slope_t),
-                               hn::IfThenElseZero(hn::AndNot(hn::Eq(t, zero), kept_p), curvature)};
-                     });
+    if (kLog && x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), T{0});
+    EachVector<2, 3, T>(
+        x.width(), {x.in(0), x.in(1)}, {kLog ? 0.0 : 1.0, kLogTarget ? 0.0 : 1.0},
+        {x.slope(0), x.slope(1), curves ? x.curvature() : nullptr},
+        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 3> {
+          V p = in[0], t = in[1];
+          if constexpr (kLogTarget) t = hn::Exp(d, t);
+          auto kept_p = hn::Eq(zero, zero), kept_t = kept_p;
+          if constexpr (kClip) {
+            kept_p = hn::And(hn::Ge(p, low), hn::Le(p, one));
+            kept_t = hn::And(hn::Ge(t, low), hn::Le(t, one));
+            p = hn::Min(hn::Max(p, low), one);
+            t = hn::Min(hn::Max(t, low), one);
+          }
+          V log_ratio;
+          if constexpr (!kLog && !kLogTarget) {
+            const Divergent<V> c = Compare(d, t, p);
+            value.Add(at, c.deviance);
+            mass.Add(at, t);
+            mass.Add(at, hn::Neg(p));
+            log_ratio = c.log_ratio;
+          } else {
+            V log_t = kLogTarget && !kClip ? in[1] : LogOf(d, t);
+            V log_p = kLog ? p : LogOf(d, p);
+            log_ratio = hn::Sub(log_t, log_p);
+            value.Add(at, Times(d, t, log_ratio));
+            log_ratio = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), hn::Eq(log_p, C(d, nothing))), log_ratio);
+          }
+          const V slope_p = kLog ? hn::Neg(t) : hn::IfThenZeroElse(hn::Eq(t, zero), hn::Neg(hn::Div(t, p)));
+          V slope_t = zero;
+          if (wants_target) {
+            slope_t = hn::Add(log_ratio, one);
+            if constexpr (kLogTarget) {
+              slope_t = Times(d, t, slope_t);
+            } else {
+              const auto absent = kLog ? hn::Eq(p, C(d, nothing)) : hn::Eq(p, zero);
+              slope_t = hn::IfThenZeroElse(hn::And(hn::Eq(t, zero), absent), slope_t);
+            }
+          }
+          const V curvature = curves ? hn::Neg(hn::Div(slope_p, p)) : zero;
+          return {hn::IfThenElseZero(kept_p, slope_p), hn::IfThenElseZero(kept_t, slope_t),
+                  hn::IfThenElseZero(hn::AndNot(hn::Eq(t, zero), kept_p), curvature)};
+        });
     if constexpr (kLog || kLogTarget) return value.Total();
     const double terms = value.Total();
     const Pair masses = mass.Total();

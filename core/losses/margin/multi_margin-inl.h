@@ -15,7 +15,10 @@
 #define LOSSD_CORE_LOSSES_MARGIN_MULTI_MARGIN_INL_H_
 #endif
 
-#include "core/simd/multiclass_margin-inl.h"
+#include "core/simd/each_vector-inl.h"
+#include "core/simd/elementwise-inl.h"
+#include "core/simd/item-inl.h"
+#include "core/simd/twofold-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -62,53 +65,71 @@ struct MultiMargin {
       .has_kinks = true,
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
   double p, margin;
   double kink;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    const double* const s = x.in(0);
-    double *const slope = x.slope(0), *const curvature = x.curvature();
-    const size_t classes = x.width();
-    const auto count = static_cast<double>(classes);
-    const auto label = static_cast<size_t>(x.index(1)[0]);
-    CarefulSum value, pull, bend;
-    for (size_t c = 0; c < classes; ++c) {
-      if (c == label) continue;
-      const double z = Shortfall(margin, s[label], s[c]);
-      const TwoParts term = Power(z);
-      value.Add(term.sum);
-      if (curvature != nullptr) {
-        const double bent = Bend(z);
-        bend.Add(bent);
-        curvature[c] = bent / count;
-      }
-      if (slope == nullptr) continue;
-      pull.Add(term.error);
-      slope[c] = term.error / count;
-    }
-    if (slope != nullptr) slope[label] = -pull.Total() / count;
-    if (curvature != nullptr) curvature[label] = bend.Total() / count;
-    return value.Total() / count;
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    if (p == 1) return Of<T, 1>(x);
+    if (p == 2) return Of<T, 2>(x);
+    return Of<T, 0>(x);
   }
 
  private:
-  // max(z, 0)^p and its derivative.
-  HWY_INLINE TwoParts Power(double z) const {
-    if (z != z) return {z, z};
-    if (p == 1) return {z > 0 ? z : 0, StepAt(z, kink)};
-    if (z <= 0) return {0, 0};
-    if (p == 2) return {z * z, 2 * z};
-    return {Raised(z, p), p * Raised(z, p - 1)};
+  // kPower: that of the terms where it is 1 or 2, else 0.
+  template <class T, int kPower>
+  HWY_NOINLINE double Of(const ItemOf<T>& x) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const T* const s = x.in(0);
+    const size_t classes = x.width();
+    const auto count = static_cast<double>(classes);
+    const auto label = static_cast<size_t>(x.index(1)[0]);
+    const V own = C(d, Read(s + label)), distance = C(d, margin);
+    const V share = C(d, 1 / count), end = C(d, count), labelled = C(d, static_cast<double>(label));
+    V c = hn::Iota(d, 0);
+    LaneSum value, pull, bend;
+    EachVector<1, 2, T>(classes, {s}, {0.0}, {x.slope(0), x.curvature()},
+                        [&](size_t at, const std::array<V, 1>& in) HWY_ATTR -> std::array<V, 2> {
+                          // margin - s_y + s_c, as if rounded once.
+                          const Twofold<V> gap = Difference(d, in[0], own);
+                          const Twofold<V> sum = Difference(d, gap.hi, hn::Neg(distance));
+                          const Local<V> term = Term<kPower>(d, hn::Add(sum.hi, Rest(d, hn::Add(sum.lo, gap.lo))));
+                          const auto none = hn::Or(hn::Eq(c, labelled), hn::Ge(c, end));
+                          c = hn::Add(c, C(d, static_cast<double>(kLanes<double>)));
+                          const V slope = hn::IfThenZeroElse(none, term.slope[0]);
+                          const V curvature = hn::IfThenZeroElse(none, term.curvature);
+                          value.Add(at, hn::IfThenZeroElse(none, term.value));
+                          pull.Add(at, slope);
+                          bend.Add(at, curvature);
+                          return {hn::Mul(slope, share), hn::Mul(curvature, share)};
+                        });
+    if (x.slope(0) != nullptr) Write(-pull.Total() / count, x.slope(0) + label);
+    if (x.curvature() != nullptr) Write(bend.Total() / count, x.curvature() + label);
+    return value.Total() / count;
   }
-  // Its second derivative; 0 at z = 0.
-  HWY_INLINE double Bend(double z) const {
-    if (z != z) return z;
-    if (p == 1 || z <= 0) return 0;
-    return p == 2 ? 2 : p * (p - 1) * Raised(z, p - 2);
-  }
-  static HWY_INLINE double Raised(double z, double exponent) {
-    return Scalar(z,
-                  [exponent](auto d, auto v) HWY_ATTR { return hn::Exp(d, hn::Mul(C(d, exponent), hn::Log(d, v))); });
+
+  // max(z, 0)^p and its derivatives; the second is 0 at z = 0.
+  template <int kPower, class D, class V>
+  HWY_INLINE Local<V> Term(D d, V z) const {
+    const V zero = hn::Zero(d);
+    const auto active = hn::Gt(z, zero);
+    const auto undefined = hn::IsNaN(z);
+    Local<V> term;
+    if constexpr (kPower == 1) {
+      term = {z, {C(d, 1.0)}, zero};
+    } else if constexpr (kPower == 2) {
+      term = {hn::Mul(z, z), {hn::Add(z, z)}, C(d, 2.0)};
+    } else {
+      const V log = hn::Log(d, hn::IfThenElse(active, z, C(d, 1.0)));
+      const auto raised = [&](double exponent) HWY_ATTR { return hn::Exp(d, hn::Mul(C(d, exponent), log)); };
+      term = {raised(p), {hn::Mul(C(d, p), raised(p - 1))}, hn::Mul(C(d, p * (p - 1)), raised(p - 2))};
+    }
+    const auto where = [&](V v, V at_zero)
+                           HWY_ATTR { return hn::IfThenElse(undefined, z, hn::IfThenElse(active, v, at_zero)); };
+    const V step = kPower == 1 ? hn::IfThenElseZero(hn::Eq(z, zero), C(d, kink)) : zero;
+    return {where(term.value, zero), {where(term.slope[0], step)}, where(term.curvature, zero)};
   }
 };
 

@@ -62,19 +62,22 @@ struct CosineEmbedding {
       .has_kinks = true,
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
   double margin, epsilon;
   double kink;
 
-  HWY_INLINE double operator()(const Item& x) const {
-    const double t = *x.in(2);
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    const double t = Read(x.in(2));
     if (t != 1 && t != -1) return Refuse(x);
-    const Cosine cosine(x.in(0), x.in(1), x.width(), epsilon, Cosine::kAddition);
+    const CosineOf<T> cosine(x.in(0), x.in(1), x.width(), epsilon, CosineOf<T>::kAddition);
     const double z = cosine.value() - margin;
     const double factor = t == 1 ? -1 : StepOf(z, kink);
-    Fill(x, 0);
-    if (factor != 0) {
-      for (size_t i = 0; i < 2; ++i) cosine.AddSlope(i, factor, x.slope(i));
-      cosine.AddCurvature(factor, x.curvature());
+    if (factor == 0) {
+      Fill(x, 0);
+    } else {
+      for (size_t i = 0; i < 2; ++i) cosine.SetSlope(i, factor, x.slope(i));
+      cosine.SetCurvature(factor, x.curvature());
     }
     return t == 1 ? cosine.OneMinus() : z > 0 ? z : z * 0;
   }
