@@ -25,6 +25,9 @@ namespace {
 // 28 bytes for one is less than what every call is granted for its own overhead.
 constexpr size_t kFewSkeletonBytes = 2 << 10;
 
+// A longer skeleton holds lists typed by hand: its cost is not remembered.
+constexpr size_t kLongestKnownSkeleton = 4 << 10;
+
 // What a call takes beside its outputs: its message, and what protobuf and we made of it.
 size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, const wire::Payloads& payloads,
                  const ConvertedValues& converted) {
@@ -50,11 +53,12 @@ absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall
   }
   const auto terms = ToTerms(message, views, gradient);
   if (!terms.ok()) return terms.status();
-  if (!call.Settle(held + ObjectiveBytes(*terms, context.executor.num_threads()))) return OverBudget();
+  Executor& executor = context.ExecutorNow();
+  if (!call.Settle(held + ObjectiveBytes(*terms, executor.num_threads()))) return OverBudget();
   for (const Term& term : *terms) {
     for (const Problem& problem : term.problems) context.on_evaluation(problem, MakePlan(problem));
   }
-  const auto result = EvaluateObjective(*terms, context.executor, call.cancellation());
+  const auto result = EvaluateObjective(*terms, executor, call.cancellation());
   if (!result.ok()) return result.status();
   return ToResponse(*result);
 }
@@ -64,14 +68,15 @@ absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall
 absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, UnaryCall& call, const Problem& problem,
                                          const Plan& plan, size_t held, const OutputPlaces& places = {}) {
   // Settle: what was reserved for the worst case becomes what this call takes.
-  const size_t num_threads = context.executor.num_threads();
+  Executor& executor = context.ExecutorNow();
+  const size_t num_threads = executor.num_threads();
   if (!call.Settle(held + OutputBytes(problem, places) + problem.permuted_bytes() + plan.partial_bytes +
                    plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
     return OverBudget();
   }
   context.on_evaluation(problem, plan);
   const OutputSlices slices(problem, places);
-  const auto result = lossd::Evaluate(problem, plan, slices.outputs(), context.executor, call.cancellation());
+  const auto result = lossd::Evaluate(problem, plan, slices.outputs(), executor, call.cancellation());
   if (!result.ok()) return result.status();
   return ToResponse(problem, *result, slices);
 }
@@ -81,9 +86,9 @@ struct Parts {
   std::string skeleton;
   wire::Payloads payloads;
 };
-absl::Status TakeApart(const UnaryCall& call, Parts* parts) {
+absl::Status TakeApart(const UnaryCall& call, size_t most_skeleton_bytes, Parts* parts) {
   return wire::TakeApart(call.request(), v1::GradientRequest::descriptor(), &parts->skeleton, &parts->payloads,
-                         kMaxSkeletonBytes);
+                         most_skeleton_bytes);
 }
 
 // What a request asks for is found out, checked and computed.
@@ -121,7 +126,7 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
 absl::StatusOr<grpc::ByteBuffer> RunSmall(HandlerContext& context, UnaryCall& call, bool gradient) {
   thread_local Parts parts;
   thread_local PreparedProblems prepared;
-  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
+  if (auto status = TakeApart(call, kMaxSkeletonBytes, &parts); !status.ok()) return status;
   if (Prepared* const known = prepared.Find(parts.skeleton, gradient, parts.payloads)) {
     if (auto status = CheckContents(known->problem); !status.ok()) return status;
     return Compute(context, call, known->problem, known->plan, call.request_bytes());
@@ -131,8 +136,21 @@ absl::StatusOr<grpc::ByteBuffer> RunSmall(HandlerContext& context, UnaryCall& ca
 
 absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, UnaryCall& call, bool gradient) {
   Parts parts;
-  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
-  return Run(context, call, parts, gradient, nullptr);
+  if (auto status = TakeApart(call, kMaxSkeletonBytes, &parts); !status.ok()) return status;
+  const auto begin = ThreadCpuTime();
+  auto answer = Run(context, call, parts, gradient, nullptr);
+  if (context.costs != nullptr && answer.ok() && parts.skeleton.size() <= kLongestKnownSkeleton) {
+    context.costs->Note(parts.skeleton, gradient, ThreadCpuTime() - begin);
+  }
+  return answer;
+}
+
+bool IsKnownToBeQuick(const HandlerContext& context, const UnaryCall& call, bool gradient) {
+  if (context.costs == nullptr || call.request_bytes() <= kInlineRequestBytes || ThreadIsBusy()) return false;
+  Parts parts;
+  if (!TakeApart(call, kLongestKnownSkeleton, &parts).ok()) return false;
+  const auto cost = context.costs->Find(parts.skeleton, gradient);
+  return cost && *cost <= kLongestInline;
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
@@ -140,8 +158,13 @@ void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
     Answer(call, [&] { return RunSmall(context, call, gradient); });
     return;
   }
+  const auto run = [&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); };
+  if (IsKnownToBeQuick(context, call, gradient)) {
+    run();
+    return;
+  }
   // Whole: MakeProblem reads labels and masks, which takes its time too.
-  call.RunLong([&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); });
+  call.RunLong(run);
 }
 
 }  // namespace
