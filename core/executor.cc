@@ -9,6 +9,7 @@
 #include <tbb/task_group.h>
 
 #include <atomic>
+#include <optional>
 
 #ifdef LOSSD_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
@@ -30,12 +31,13 @@ void TakeOver(void*) {}
 }  // namespace
 
 struct Executor::Impl {
-  explicit Impl(int num_threads)
-      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(num_threads) + 1),
-        arena(num_threads, 0) {}
+  explicit Impl(int num_threads) : num_threads(num_threads), arena(num_threads) {
+    if (num_threads > 1) limit.emplace(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(num_threads));
+  }
 
-  // TBB counts the main thread among the allowed; enqueued work needs `num_threads` workers besides it.
-  tbb::global_control limit;
+  const int num_threads;
+  // The process's, and the smallest of all counts: one thread alone asks TBB for nothing and limits nobody.
+  std::optional<tbb::global_control> limit;
   tbb::task_arena arena;
   std::atomic<int> calling{0};  // threads in ForEachShard with more than one shard
 };
@@ -44,7 +46,7 @@ Executor::Executor(int num_threads) : impl_(std::make_unique<Impl>(num_threads <
 
 Executor::~Executor() = default;
 
-int Executor::num_threads() const { return impl_->arena.max_concurrency(); }
+int Executor::num_threads() const { return impl_->num_threads; }
 
 bool Executor::ForEachShard(size_t num_shards, const Cancellation& cancellation, absl::FunctionRef<void(size_t)> body) {
   if (num_shards <= 1) {

@@ -61,6 +61,8 @@ class Server {
   Metrics metrics_;
   std::deque<Observer> observers_;
   Executor executor_;
+  Executor alone_{1};
+  Costs costs_;
   Regions regions_;
   std::unique_ptr<HandOver> hand_over_;  // null: no memory is shared
   HandlerContext handlers_;

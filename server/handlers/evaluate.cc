@@ -25,6 +25,9 @@ namespace {
 // 28 bytes for one is less than what every call is granted for its own overhead.
 constexpr size_t kFewSkeletonBytes = 2 << 10;
 
+// A longer skeleton holds lists typed by hand: its cost is not remembered.
+constexpr size_t kLongestKnownSkeleton = 4 << 10;
+
 // What a call takes beside its outputs: its message, and what protobuf and we made of it.
 size_t HeldBytes(const UnaryCall& call, const v1::GradientRequest& message, const wire::Payloads& payloads,
                  const ConvertedValues& converted) {
@@ -41,8 +44,14 @@ absl::Status OverBudget() {
 // On the stack, for what protobuf makes of a usual request.
 constexpr size_t kArenaBytes = 4 << 10;
 
+// Whose threads a request is computed on.
+struct Threads {
+  Executor& executor;
+  size_t num_used = 1;  // at most; known when it has been computed
+};
+
 // The same beats for a weighted sum of losses.
-absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall& call,
+absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, Threads& threads, UnaryCall& call,
                                               const v1::GradientRequest& message, const TensorsByName& views,
                                               size_t held, bool gradient) {
   if (!message.output_regions().empty()) {
@@ -50,28 +59,31 @@ absl::StatusOr<grpc::ByteBuffer> RunObjective(HandlerContext& context, UnaryCall
   }
   const auto terms = ToTerms(message, views, gradient);
   if (!terms.ok()) return terms.status();
-  if (!call.Settle(held + ObjectiveBytes(*terms, context.executor.num_threads()))) return OverBudget();
+  Executor& executor = threads.executor;
+  threads.num_used = executor.num_threads();
+  if (!call.Settle(held + ObjectiveBytes(*terms, threads.num_used))) return OverBudget();
   for (const Term& term : *terms) {
     for (const Problem& problem : term.problems) context.on_evaluation(problem, MakePlan(problem));
   }
-  const auto result = EvaluateObjective(*terms, context.executor, call.cancellation());
+  const auto result = EvaluateObjective(*terms, executor, call.cancellation());
   if (!result.ok()) return result.status();
   return ToResponse(*result);
 }
 
 // Evaluates a problem into the memory that will be sent, or where the caller wants it. `held` is what the call takes
 // beside.
-absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, UnaryCall& call, const Problem& problem,
-                                         const Plan& plan, size_t held, const OutputPlaces& places = {}) {
+absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, Threads& threads, UnaryCall& call,
+                                         const Problem& problem, const Plan& plan, size_t held,
+                                         const OutputPlaces& places = {}) {
   // Settle: what was reserved for the worst case becomes what this call takes.
-  const size_t num_threads = context.executor.num_threads();
+  threads.num_used = std::clamp<size_t>(plan.num_shards, 1, threads.executor.num_threads());
   if (!call.Settle(held + OutputBytes(problem, places) + problem.permuted_bytes() + plan.partial_bytes +
-                   plan.workspace_bytes * std::min(plan.num_shards, num_threads))) {
+                   plan.workspace_bytes * threads.num_used)) {
     return OverBudget();
   }
   context.on_evaluation(problem, plan);
   const OutputSlices slices(problem, places);
-  const auto result = lossd::Evaluate(problem, plan, slices.outputs(), context.executor, call.cancellation());
+  const auto result = lossd::Evaluate(problem, plan, slices.outputs(), threads.executor, call.cancellation());
   if (!result.ok()) return result.status();
   return ToResponse(problem, *result, slices);
 }
@@ -81,14 +93,14 @@ struct Parts {
   std::string skeleton;
   wire::Payloads payloads;
 };
-absl::Status TakeApart(const UnaryCall& call, Parts* parts) {
+absl::Status TakeApart(const UnaryCall& call, size_t most_skeleton_bytes, Parts* parts) {
   return wire::TakeApart(call.request(), v1::GradientRequest::descriptor(), &parts->skeleton, &parts->payloads,
-                         kMaxSkeletonBytes);
+                         most_skeleton_bytes);
 }
 
 // What a request asks for is found out, checked and computed.
-absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, const Parts& parts, bool gradient,
-                                     PreparedProblems* prepared) {
+absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, Threads& threads, UnaryCall& call, const Parts& parts,
+                                     bool gradient, PreparedProblems* prepared) {
   alignas(std::max_align_t) char first_block[kArenaBytes];
   google::protobuf::Arena arena(first_block, sizeof(first_block));
   auto& message = *google::protobuf::Arena::CreateMessage<v1::GradientRequest>(&arena);
@@ -99,7 +111,7 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
   auto views = ToViews(message, parts.payloads, gradient, &converted);
   if (!views.ok()) return views.status();
   const size_t held = HeldBytes(call, message, parts.payloads, converted);
-  if (message.has_objective()) return RunObjective(context, call, message, *views, held, gradient);
+  if (message.has_objective()) return RunObjective(context, threads, call, message, *views, held, gradient);
 
   // Make the problem: the only place that checks.
   auto request = ToRequest(message, *std::move(views), gradient);
@@ -110,7 +122,7 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
   if (!places.ok()) return places.status();
   problem->outputs_change = !places->empty();
   const Plan plan = MakePlan(*problem);
-  auto answer = Compute(context, call, *problem, plan, held, *places);
+  auto answer = Compute(context, threads, call, *problem, plan, held, *places);
   if (prepared != nullptr && answer.ok() && places->empty()) {
     prepared->Keep(parts.skeleton, gradient, parts.payloads, *std::move(problem), plan);
   }
@@ -121,18 +133,34 @@ absl::StatusOr<grpc::ByteBuffer> Run(HandlerContext& context, UnaryCall& call, c
 absl::StatusOr<grpc::ByteBuffer> RunSmall(HandlerContext& context, UnaryCall& call, bool gradient) {
   thread_local Parts parts;
   thread_local PreparedProblems prepared;
-  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
+  Threads threads{context.executor};
+  if (auto status = TakeApart(call, kMaxSkeletonBytes, &parts); !status.ok()) return status;
   if (Prepared* const known = prepared.Find(parts.skeleton, gradient, parts.payloads)) {
     if (auto status = CheckContents(known->problem); !status.ok()) return status;
-    return Compute(context, call, known->problem, known->plan, call.request_bytes());
+    return Compute(context, threads, call, known->problem, known->plan, call.request_bytes());
   }
-  return Run(context, call, parts, gradient, &prepared);
+  return Run(context, threads, call, parts, gradient, &prepared);
 }
 
-absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, UnaryCall& call, bool gradient) {
+absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, Executor& executor, UnaryCall& call, bool gradient) {
   Parts parts;
-  if (auto status = TakeApart(call, &parts); !status.ok()) return status;
-  return Run(context, call, parts, gradient, nullptr);
+  if (auto status = TakeApart(call, kMaxSkeletonBytes, &parts); !status.ok()) return status;
+  Threads threads{executor};
+  const auto begin = ThreadCpuTime();
+  auto answer = Run(context, threads, call, parts, gradient, nullptr);
+  if (context.costs != nullptr && answer.ok() && parts.skeleton.size() <= kLongestKnownSkeleton) {
+    // What one thread alone would take, or more.
+    context.costs->Note(parts.skeleton, gradient, (ThreadCpuTime() - begin) * threads.num_used);
+  }
+  return answer;
+}
+
+bool IsKnownToBeQuick(const HandlerContext& context, const UnaryCall& call, bool gradient) {
+  if (context.costs == nullptr || call.request_bytes() <= kInlineRequestBytes || ThreadIsBusy()) return false;
+  Parts parts;
+  if (!TakeApart(call, kLongestKnownSkeleton, &parts).ok()) return false;
+  const auto cost = context.costs->Find(parts.skeleton, gradient);
+  return cost && *cost <= kLongestInline;
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
@@ -140,8 +168,16 @@ void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
     Answer(call, [&] { return RunSmall(context, call, gradient); });
     return;
   }
+  if (IsKnownToBeQuick(context, call, gradient)) {
+    // Where many calls are under way, what one of them cut off for other threads would only wake these.
+    Executor& executor = context.is_crowded && context.is_crowded() ? *context.alone : context.executor;
+    Answer(call, [&] { return RunLarge(context, executor, call, gradient); });
+    return;
+  }
   // Whole: MakeProblem reads labels and masks, which takes its time too.
-  call.RunLong([&context, &call, gradient] { Answer(call, [&] { return RunLarge(context, call, gradient); }); });
+  call.RunLong([&context, &call, gradient] {
+    Answer(call, [&] { return RunLarge(context, context.executor, call, gradient); });
+  });
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ void Call::OnArrived() {
   started_ = steady_clock::now();
   position_ = queue_.Add(this);
   method_ = &transport.Find(context_.method());
+  size_ = RequestSize(method_->max_request_bytes);
   queue_.counts().Of(*method_).fetch_add(1, std::memory_order_relaxed);
   if (method_->observer != nullptr) method_->observer->OnStarted();
   if (transport.holding_.load(std::memory_order_relaxed)) {
@@ -133,7 +134,7 @@ void Call::Begin() {
 
 void Call::Admit() {
   Refusal refusal{};
-  if (const grpc::Status status = size_.Read(context_, method_->max_request_bytes, &refusal); !status.ok()) {
+  if (const grpc::Status status = size_.Read(context_, &refusal); !status.ok()) {
     Refuse(refusal, status);
     return;
   }

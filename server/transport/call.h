@@ -111,7 +111,7 @@ class Call final : public UnaryCall, private EventTarget, private PipelineOperat
   bool delivered_ = false;  // the answer left
   Cancellation cancellation_;
 
-  RequestSize size_;
+  RequestSize size_{0};
   std::optional<Admission::Ticket> ticket_;
   grpc::ByteBuffer request_buffer_;
   wire::ReceivedBytes request_;

@@ -13,7 +13,7 @@ constexpr size_t kBufferedAnswerBytes = 64 << 10;
 
 void Call::BeginRequests() {
   Refusal refusal{};
-  if (const grpc::Status status = size_.Read(context_, method_->max_request_bytes, &refusal); !status.ok()) {
+  if (const grpc::Status status = size_.Read(context_, &refusal); !status.ok()) {
     Refuse(refusal, status);
     return;
   }

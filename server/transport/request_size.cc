@@ -23,8 +23,7 @@ grpc::Status TooLarge(size_t bytes, size_t limit) {
 
 }  // namespace
 
-grpc::Status RequestSize::Read(const grpc::ServerContext& context, size_t max_bytes, Refusal* refusal) {
-  max_bytes_ = max_bytes;
+grpc::Status RequestSize::Read(const grpc::ServerContext& context, Refusal* refusal) {
   const auto& metadata = context.client_metadata();
   const auto [begin, end] = metadata.equal_range({kDeclaredBytesKey.data(), kDeclaredBytesKey.size()});
   if (begin == end) return grpc::Status::OK;

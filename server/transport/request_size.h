@@ -14,17 +14,19 @@ namespace lossd::server {
 
 class RequestSize {
  public:
-  // Takes what the headers declare. Where they declare nonsense, or more than `max_bytes`, a status and why.
-  grpc::Status Read(const grpc::ServerContext& context, size_t max_bytes, Refusal* refusal);
+  explicit RequestSize(size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Of one message at most, after Read.
+  // Takes what the headers declare. Where they declare nonsense, or more than `max_bytes`, a status and why.
+  grpc::Status Read(const grpc::ServerContext& context, Refusal* refusal);
+
+  // Of one message at most.
   size_t most_bytes() const { return declared_.value_or(max_bytes_); }
 
   // Why a message that has come cannot be taken; OK where it can.
   grpc::Status Check(size_t bytes, Refusal* refusal) const;
 
  private:
-  size_t max_bytes_ = 0;
+  size_t max_bytes_;
   std::optional<size_t> declared_;
 };
 

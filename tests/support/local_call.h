@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ class LocalCall final : public server::UnaryCall {
   size_t request_bytes() const override { return received_.size_bytes(); }
   const Cancellation& cancellation() const override { return cancellation_; }
   bool Settle(size_t) override { return true; }
+  void RunLong(std::function<void()> work) override { work(); }
   void Finish(const grpc::Status& status, grpc::ByteBuffer response) override {
     status_ = status;
     response_ = std::move(response);
