@@ -52,7 +52,9 @@ void CallQueue::Stop() {
 void CallQueue::Post(const EventTag& event) {
   const std::lock_guard lock(posted_mutex_);
   posted_.push_back(event);
-  if (posted_.size() == 1) posted_alarm_.Set(queue_.get(), std::chrono::system_clock::now(), &posted_event_);
+  if (posted_.size() != 1) return;
+  // At once: a deadline of now is rounded up to the next millisecond.
+  posted_alarm_.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_REALTIME), &posted_event_);
 }
 
 bool CallQueue::IsThisThread() const { return std::this_thread::get_id() == id_; }
