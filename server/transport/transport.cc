@@ -33,11 +33,6 @@ void Transport::Register(grpc::ServerBuilder& builder) {
   // Checked by Call, against the method's own limit and with a better message; gRPC would check no earlier.
   builder.SetMaxReceiveMessageSize(-1);
   builder.SetMaxSendMessageSize(-1);
-  // gRPC opens the window of every stream as far as it estimates the path to hold, which was megabytes for calls that
-  // Admission has not let in yet. Without the estimate a stream may send 64 KiB unasked, and up to a mebibyte ahead of
-  // what is read of a message that is being read. It also spares the timers' thread, which met the queue's in the
-  // connection, whereupon gRPC went on on threads (and in heaps) of its own.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
   for (int i = 0; i < options_.num_queues; ++i) {
     queues_.push_back(std::make_unique<CallQueue>(*this, builder.AddCompletionQueue()));
