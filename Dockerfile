@@ -20,8 +20,8 @@ RUN cmake --preset release -DLOSSD_BUILD_TESTS=OFF -DLOSSD_BUILD_BENCHMARKS=OFF 
 FROM ${BASE}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libgrpc++1.51 libhwy1 libmimalloc2.0 libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libprotobuf32 \
-      libspdlog1.10 libtbb12 > /dev/null \
+      libgrpc++1.51 libhwy1 libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libprotobuf32 libspdlog1.10 libtbb12 \
+      libtcmalloc-minimal4 > /dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/cache/ldconfig /var/log/*
 COPY --from=build /out /
 # Fails the build, not the first start, where a library that the binaries need is missing from the list above.

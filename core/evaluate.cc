@@ -88,6 +88,10 @@ bool IsEmpty(const Problem& problem, double divisor) { return problem.reduction 
 void ClearGradients(const Problem& problem, const Outputs& outputs) {
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (outputs.gradients[i] != nullptr) std::memset(outputs.gradients[i], 0, problem.gradient_bytes(i));
+    if (!outputs.over_input[i]) continue;
+    for (const Segment& segment : problem.inputs[i].view->segments()) {
+      std::memset(const_cast<std::byte*>(segment.data), 0, segment.size);
+    }
   }
   if (outputs.hessian != nullptr) std::memset(outputs.hessian, 0, problem.hessian_bytes());
 }

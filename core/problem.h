@@ -121,6 +121,13 @@ struct Problem {
            (divisor == Divisor::kTerms || divisor == Divisor::kNonZero);
   }
 
+  // The gradient of this input can be written over its bytes: nothing reads an element again whose slope is known.
+  bool may_overwrite(size_t input) const {
+    const BoundInput& bound = inputs[input];
+    return elementwise() && gradient && bound.wanted && !bound.integer && !bound.shared && !bound.per_class &&
+           bound.order.empty() && !bound.view->changes();
+  }
+
   // Every tensor whose bytes it reads, in a fixed order.
   absl::InlinedVector<TensorView*, 4> tensors();
   // Nothing in it but its tensors depends on their contents: a request that differs from this one's in the bytes of

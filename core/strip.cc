@@ -89,6 +89,12 @@ void ClearMasked(const Problem& problem, Run run, std::byte* numbers) {
   }
 }
 
+// Where slopes that are written over their elements go: there, or to scratch that is cut into pieces afterwards.
+std::byte* PlaceOver(const BoundInput& input, Run elements, std::byte* scratch) {
+  std::byte* const place = input.view->Find(elements.begin, elements.count);
+  return place == nullptr ? scratch : place;
+}
+
 template <class T>
 bool IsBlockFactor(double factor) {
   const double size = std::abs(factor);
@@ -121,10 +127,11 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   std::array<std::byte*, kMaxInputs> to{};
   bool slopes = false;
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
-    if (outputs.gradients[i] == nullptr) continue;
+    if (outputs.gradients[i] == nullptr && !outputs.over_input[i]) continue;
     const BoundInput& input = problem.inputs[i];
     const size_t first = input.shared ? 0 : problem.kernel_items(run.begin) * input.width;
-    to[i] = outputs.gradients[i] + first * SizeOf(input.view->dtype());
+    to[i] = outputs.over_input[i] ? PlaceOver(input, {first, block.items}, workspace.inputs[i].raw)
+                                  : outputs.gradients[i] + first * SizeOf(input.view->dtype());
     block.slope[i] = reinterpret_cast<T*>(workspace.inputs[i].slope == nullptr ? to[i] : workspace.inputs[i].slope);
     slopes = true;
   }
@@ -181,6 +188,10 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
     }
   }
   if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (!outputs.over_input[i] || to[i] != workspace.inputs[i].raw) continue;
+    problem.inputs[i].view->Overwrite(problem.kernel_items(run.begin), block.items, to[i]);
+  }
   if (outputs.hessian != nullptr) {
     std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * block.width * SizeOf(problem.dtype);
     const size_t width = problem.batch() ? block.width / std::max<size_t>(1, block.items) : block.width;

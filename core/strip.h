@@ -11,12 +11,17 @@
 
 namespace lossd {
 
-// Memory that the caller provides, each aligned to the element size at least. Null where the size in Problem is 0.
+// Memory that the caller provides, each aligned to the element size at least. Null where the size in Problem is 0, and
+// where a gradient is written over its input.
 struct Outputs {
   std::byte* per_item = nullptr;                   // problem.per_item_bytes()
   std::array<std::byte*, kMaxInputs> gradients{};  // problem.gradient_bytes(input)
   std::byte* hessian = nullptr;                    // problem.hessian_bytes()
   std::byte* extra = nullptr;                      // problem.extra_bytes(), F64
+
+  // The gradient takes the place of the input's bytes, which are in cache, and need no memory beside. REQUIRES:
+  // problem.may_overwrite(input), and nobody else reads the bytes.
+  std::array<bool, kMaxInputs> over_input{};
 };
 
 // The weights of a run alone: what a divisor may need before any value is known.

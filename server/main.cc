@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#ifdef LOSSD_MIMALLOC
+#ifdef LOSSD_OWN_ALLOCATOR
 #include "server/allocator.h"
 #endif
 #include "server/build_info.h"
@@ -55,6 +55,9 @@ bool WriteLine(const std::string& path, const std::string& line) {
 }
 
 int Serve(const Settings& settings, const ServerOptions& options) {
+#ifdef LOSSD_OWN_ALLOCATOR
+  ReturnUnusedMemory();
+#endif
   auto server = Server::Start(options);
   if (!server.ok()) {
     Log(LogLevel::kError, "cannot start", {{"reason", std::string(server.status().message())}});
@@ -118,8 +121,5 @@ int Main(int argc, char** argv) {
 }  // namespace lossd::server
 
 int main(int argc, char** argv) {
-#ifdef LOSSD_MIMALLOC
-  lossd::server::KeepFreedMemoryAwhile();
-#endif
   return lossd::server::Main(argc, argv);
 }

@@ -1,7 +1,7 @@
 // A library for LD_PRELOAD: counts calls of the allocator and of memcpy, then passes them on to whoever would have had
-// them (mimalloc in lossd, the C library elsewhere). Counts go to the page that BENCH_COUNTERS names.
+// them (tcmalloc in lossd, the C library elsewhere). Counts go to the page that BENCH_COUNTERS names.
 //
-// Operators new are counted beside malloc because mimalloc brings its own; where they end in malloc, the inner call is
+// Operators new are counted beside malloc because tcmalloc brings its own; where they end in malloc, the inner call is
 // not counted again.
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -46,7 +46,7 @@ lossd::server::Method MakeMethod(const char* name, lossd::server::UnaryHandler h
 }  // namespace
 
 int main(int argc, char** argv) {
-  lossd::server::KeepFreedMemoryAwhile();
+  lossd::server::ReturnUnusedMemory();
   lossd::bench::ParseServerFlags(argc, argv);
   lossd::server::Admission admission(std::numeric_limits<int64_t>::max(), 0);
   lossd::server::Transport transport(

@@ -44,22 +44,45 @@ size_t TensorView::Take(Segments segments) {
   return bytes;
 }
 
+TensorView::Position TensorView::At(size_t byte) const {
+  const size_t i = std::upper_bound(ends_.begin(), ends_.end(), byte) - ends_.begin();
+  return {i, byte - (ends_[i] - segments_[i].size)};
+}
+
+template <class Body>
+void TensorView::EachPiece(size_t begin, size_t size, const Body& body) const {
+  for (auto [i, offset] = At(begin); size > 0; ++i, offset = 0) {
+    const size_t piece = std::min(size, segments_[i].size - offset);
+    body(segments_[i].data + offset, piece);
+    size -= piece;
+  }
+}
+
+std::byte* TensorView::Find(size_t begin, size_t count) const {
+  const size_t from = begin * SizeOf(dtype_), size = count * SizeOf(dtype_);
+  if (size == 0) return nullptr;
+  const auto [i, offset] = segments_.size() == 1 ? Position{0, from} : At(from);
+  return segments_[i].size - offset < size ? nullptr : const_cast<std::byte*>(segments_[i].data) + offset;
+}
+
 const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratch) const {
-  const size_t element = SizeOf(dtype_);
-  const size_t from = begin * element;
-  size_t left = count * element;
-  if (left == 0) return scratch;
-  if (segments_.size() == 1) return segments_[0].data + from;
-  size_t i = std::upper_bound(ends_.begin(), ends_.end(), from) - ends_.begin();
-  size_t offset = from - (ends_[i] - segments_[i].size);
-  if (segments_[i].size - offset >= left) return segments_[i].data + offset;
-  for (std::byte* out = scratch; left > 0; ++i, offset = 0) {
-    const size_t take = std::min(left, segments_[i].size - offset);
-    std::memcpy(out, segments_[i].data + offset, take);
-    out += take;
-    left -= take;
+  if (const std::byte* const found = Find(begin, count); found != nullptr) return found;
+  std::byte* out = scratch;
+  if (count > 0) {
+    EachPiece(begin * SizeOf(dtype_), count * SizeOf(dtype_), [&](const std::byte* piece, size_t size) {
+      std::memcpy(out, piece, size);
+      out += size;
+    });
   }
   return scratch;
+}
+
+void TensorView::Overwrite(size_t begin, size_t count, const std::byte* from) const {
+  if (count == 0) return;
+  EachPiece(begin * SizeOf(dtype_), count * SizeOf(dtype_), [&](const std::byte* piece, size_t size) {
+    std::memcpy(const_cast<std::byte*>(piece), from, size);
+    from += size;
+  });
 }
 
 }  // namespace lossd

@@ -23,8 +23,8 @@ class TensorView {
   // Makes this a view of other bytes, of the same dtype and shape. False, and nothing changed: they are not as many.
   bool Move(Segments segments);
 
-  // Says that somebody else may write to the bytes while they are read. What is read twice may then differ; whoever would
-  // leave its bounds by that reads a copy.
+  // Says that somebody else may write to the bytes while they are read. What is read twice may then differ; whoever
+  // would leave its bounds by that reads a copy.
   void SetChanges() { changes_ = true; }
   bool changes() const { return changes_; }
 
@@ -38,8 +38,23 @@ class TensorView {
   // `scratch`, filled. REQUIRES: begin + count <= this->count(); scratch holds count * SizeOf(dtype()) bytes.
   const std::byte* Block(size_t begin, size_t count, std::byte* scratch) const;
 
+  // For who may write to the bytes though the view may not. Where those elements lie, or null if not in one segment.
+  std::byte* Find(size_t begin, size_t count) const;
+  // Writes `count` elements from `from` over those from element `begin` on.
+  void Overwrite(size_t begin, size_t count, const std::byte* from) const;
+
  private:
   TensorView() = default;
+
+  // Where a byte of the tensor lies. REQUIRES: it has so many.
+  struct Position {
+    size_t segment, offset;
+  };
+  Position At(size_t byte) const;
+
+  // Calls body(data, size) for the pieces of `size` bytes from byte `begin` on.
+  template <class Body>
+  void EachPiece(size_t begin, size_t size, const Body& body) const;
 
   // Bytes of the segments, of which the empty ones are dropped.
   size_t Take(Segments segments);

@@ -1,5 +1,6 @@
 #include "proto/wire/byte_buffer.h"
 
+#include <functional>
 #include <string>
 #include <variant>
 
@@ -12,6 +13,20 @@ ReceivedBytes::ReceivedBytes(const grpc::ByteBuffer& buffer) {
     segments_.push_back({reinterpret_cast<const std::byte*>(slice.begin()), slice.size()});
     size_bytes_ += slice.size();
   }
+}
+
+grpc::Slice ReceivedParts::Find(Segment part) {
+  const std::span<const Segment> segments = message_.segments();
+  for (size_t step = 0; step < segments.size(); ++step) {
+    const size_t i = (last_ + step) % segments.size();
+    const Segment& whole = segments[i];
+    if (std::less<>()(part.data, whole.data) || !std::less<>()(part.data, whole.data + whole.size)) continue;
+    last_ = i;
+    const size_t begin = part.data - whole.data;
+    if (whole.size - begin < part.size) break;
+    return message_.slices()[i].sub(begin, begin + part.size);
+  }
+  return {};
 }
 
 grpc::ByteBuffer MakeByteBuffer(std::span<const Piece> pieces, SliceMaker make_slice) {

@@ -24,11 +24,25 @@ class ReceivedBytes {
 
   std::span<const Segment> segments() const { return segments_; }
   size_t size_bytes() const { return size_bytes_; }
+  const std::vector<grpc::Slice>& slices() const { return slices_; }  // segments()[i] is slices()[i]
 
  private:
   std::vector<grpc::Slice> slices_;  // a small slice holds its bytes itself, so these must not move
   std::vector<Segment> segments_;
   size_t size_bytes_ = 0;
+};
+
+// Parts of a received message as slices of their own, which keep the bytes alive when the message is gone. It is looked
+// for from where the last one was found: in the order of the message, a part costs a step. Not thread-safe.
+class ReceivedParts {
+ public:
+  explicit ReceivedParts(const ReceivedBytes& message) : message_(message) {}
+  // An empty slice: not of this message, or not in one of its segments.
+  grpc::Slice Find(Segment part);
+
+ private:
+  const ReceivedBytes& message_;
+  size_t last_ = 0;
 };
 
 // A slice of exactly the bytes of the segment, which keeps them alive or has somebody told when it lets go of them.

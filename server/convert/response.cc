@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -28,17 +29,26 @@ constexpr size_t kOutputAlignment = 64;
 constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kLeastHuge = 4 * kHugePage;
 
+// Smaller gradients take less time in memory of their own than in several pieces.
+constexpr size_t kLeastOverwritten = 64 << 10;
+
 // On the stack, for what protobuf makes of a usual answer.
 constexpr size_t kArenaBytes = 2 << 10;
 
 // Writes tensors into a message and remembers which slice holds the bytes of each.
 class Sender {
  public:
-  explicit Sender(const OutputPlaces& places = {}) : places_(places) {}
+  explicit Sender(const wire::ReceivedBytes& request, const OutputPlaces& places = {})
+      : places_(places), parts_(request) {}
+
+  // A tensor that was written over an input.
+  void Set(const TensorView& input, v1::Tensor* tensor) {
+    Describe(input.dtype(), input.shape(), tensor);
+    payloads_.Attach(tensor, input.segments());
+  }
 
   void Set(DType dtype, const Shape& shape, const grpc::Slice& bytes, v1::Tensor* tensor) {
-    tensor->set_dtype(wire::ToWire(dtype));
-    tensor->mutable_shape()->Add(shape.begin(), shape.end());
+    Describe(dtype, shape, tensor);
     for (const OutputPlace& place : places_) {
       if (bytes.size() == 0 || reinterpret_cast<const std::byte*>(bytes.begin()) != place.data) continue;
       *tensor->mutable_shared_memory() = place.reference;
@@ -52,17 +62,23 @@ class Sender {
     payloads_.Attach(tensor, std::move(segments));
   }
 
-  grpc::ByteBuffer Send(const v1::GradientResponse& response) const {
+  grpc::ByteBuffer Send(const v1::GradientResponse& response) {
     return wire::MakeByteBuffer(wire::Encode(response, payloads_), [this](Segment payload) {
       for (const grpc::Slice& slice : slices_) {
         if (payload.data == reinterpret_cast<const std::byte*>(slice.begin())) return slice;
       }
-      return grpc::Slice();
+      return parts_.Find(payload);
     });
   }
 
  private:
+  static void Describe(DType dtype, const Shape& shape, v1::Tensor* tensor) {
+    tensor->set_dtype(wire::ToWire(dtype));
+    tensor->mutable_shape()->Add(shape.begin(), shape.end());
+  }
+
   const OutputPlaces places_;
+  wire::ReceivedParts parts_;
   wire::Payloads payloads_;
   absl::InlinedVector<grpc::Slice, 2> slices_;
 };
@@ -84,11 +100,27 @@ grpc::Slice NewOutput(size_t bytes) {
   return {memory, bytes, std::free};
 }
 
-OutputSlices::OutputSlices(const Problem& problem, const OutputPlaces& places) : places_(places) {
+Overwritten FindOverwritten(const Problem& problem, const OutputPlaces& places, const wire::ReceivedBytes& request) {
+  Overwritten overwritten{};
+  wire::ReceivedParts parts(request);
+  for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (problem.gradient_bytes(i) < kLeastOverwritten || !problem.may_overwrite(i)) continue;
+    if (Find(places, GradientPath(problem, i)) != nullptr) continue;
+    const Segments& segments = problem.inputs[i].view->segments();
+    overwritten[i] = std::all_of(segments.begin(), segments.end(),
+                                 [&](const Segment& segment) { return parts.Find(segment).size() == segment.size; });
+  }
+  return overwritten;
+}
+
+OutputSlices::OutputSlices(const Problem& problem, const OutputPlaces& places, const Overwritten& overwritten)
+    : places_(places) {
+  outputs_.over_input = overwritten;
   outputs_.per_item = Add(problem.per_item_bytes(), [&] { return std::string(kPerItem); });
   outputs_.hessian = Add(problem.hessian_bytes(), [&] { return HessianPath(problem); });
   outputs_.extra = Add(problem.extra_bytes(), [&] { return ExtraPath(problem); });
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
+    if (overwritten[i]) continue;
     outputs_.gradients[i] = Add(problem.gradient_bytes(i), [&] { return GradientPath(problem, i); });
   }
 }
@@ -107,18 +139,19 @@ grpc::Slice OutputSlices::Of(const std::byte* output) const {
   return {};
 }
 
-size_t OutputBytes(const Problem& problem, const OutputPlaces& places) {
+size_t OutputBytes(const Problem& problem, const OutputPlaces& places, const Overwritten& overwritten) {
   size_t bytes = problem.per_item_bytes() + problem.hessian_bytes() + problem.extra_bytes();
-  for (size_t i = 0; i < problem.inputs.size(); ++i) bytes += problem.gradient_bytes(i);
+  for (size_t i = 0; i < problem.inputs.size(); ++i) bytes += overwritten[i] ? 0 : problem.gradient_bytes(i);
   for (const OutputPlace& place : places) bytes -= place.reference.byte_size();
   return bytes;
 }
 
-grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices) {
+grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const OutputSlices& slices,
+                            const wire::ReceivedBytes& request) {
   alignas(std::max_align_t) char first_block[kArenaBytes];
   google::protobuf::Arena arena(first_block, sizeof(first_block));
   auto& response = *google::protobuf::Arena::CreateMessage<v1::GradientResponse>(&arena);
-  Sender sender(slices.places());
+  Sender sender(request, slices.places());
   if (result.value.has_value()) response.set_value(*result.value);
   response.set_sum(result.sum);
   response.set_divisor(result.divisor);
@@ -133,7 +166,11 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
     const BoundInput& input = problem.inputs[i];
     if (!problem.gradient || !input.wanted) continue;
     v1::Tensor& tensor = (*response.mutable_gradients())[std::string(contract.inputs[i].name)];
-    sender.Set(input.view->dtype(), input.view->shape(), slices.Of(slices.outputs().gradients[i]), &tensor);
+    if (slices.outputs().over_input[i]) {
+      sender.Set(*input.view, &tensor);
+    } else {
+      sender.Set(input.view->dtype(), input.view->shape(), slices.Of(slices.outputs().gradients[i]), &tensor);
+    }
   }
   if (problem.hessian_diagonal) {
     v1::Tensor& tensor = (*response.mutable_hessian_diagonals())[std::string(contract.inputs[0].name)];
@@ -154,7 +191,8 @@ grpc::ByteBuffer ToResponse(const Problem& problem, const Result& result, const 
 
 grpc::ByteBuffer ToResponse(const ObjectiveResult& result) {
   v1::GradientResponse response;
-  Sender sender;
+  const wire::ReceivedBytes no_request;
+  Sender sender(no_request);
   response.set_value(result.value);
   response.set_sum(result.value);
   response.set_divisor(1);

@@ -86,7 +86,7 @@ class Batch {
     wire::Payloads payloads;
     size_t copied = 0;
     ConvertedValues converted = NewConvertedValues(context_, request, &copied);
-    if (auto status = wire::Decode(request.request(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) {
+    if (auto status = wire::Decode(request.request().segments(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) {
       return status;
     }
     if (!evaluator_ && !message.has_header()) {

@@ -79,15 +79,16 @@ absl::StatusOr<grpc::ByteBuffer> Compute(HandlerContext& context, Threads& threa
                                          const OutputPlaces& places = {}) {
   // Settle: what was reserved for the worst case becomes what this call takes.
   threads.num_used = std::clamp<size_t>(plan.num_shards, 1, threads.executor.num_threads());
-  if (!call.Settle(held + OutputBytes(problem, places) + problem.permuted_bytes() + plan.partial_bytes +
+  const Overwritten overwritten = FindOverwritten(problem, places, call.request());
+  if (!call.Settle(held + OutputBytes(problem, places, overwritten) + problem.permuted_bytes() + plan.partial_bytes +
                    plan.workspace_bytes * threads.num_used)) {
     return OverBudget();
   }
   context.on_evaluation(problem, plan);
-  const OutputSlices slices(problem, places);
+  const OutputSlices slices(problem, places, overwritten);
   const auto result = lossd::Evaluate(problem, plan, slices.outputs(), threads.executor, call.cancellation());
   if (!result.ok()) return result.status();
-  return ToResponse(problem, *result, slices);
+  return ToResponse(problem, *result, slices, call.request());
 }
 
 // A request taken apart: a skeleton, and the tensors' bytes where the network left them.
@@ -96,8 +97,8 @@ struct Parts {
   wire::Payloads payloads;
 };
 absl::Status TakeApart(const UnaryCall& call, size_t most_skeleton_bytes, Parts* parts) {
-  return wire::TakeApart(call.request(), v1::GradientRequest::descriptor(), &parts->skeleton, &parts->payloads,
-                         most_skeleton_bytes);
+  return wire::TakeApart(call.request().segments(), v1::GradientRequest::descriptor(), &parts->skeleton,
+                         &parts->payloads, most_skeleton_bytes);
 }
 
 // What a request asks for is found out, checked and computed.

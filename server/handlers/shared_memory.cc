@@ -22,7 +22,7 @@ bool IsSmall(const HandlerContext& context, const UnaryCall& call) {
   // tells, before anything is decoded; one that merely looks so goes to another thread for nothing.
   std::string bytes;
   bytes.reserve(call.request_bytes());
-  for (const Segment& segment : call.request()) {
+  for (const Segment& segment : call.request().segments()) {
     bytes.append(reinterpret_cast<const char*>(segment.data), segment.size);
   }
   return bytes.find(Regions::kPrefix) == std::string::npos;

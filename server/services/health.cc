@@ -33,7 +33,7 @@ int Health::StatusOf(const std::string& service) const {
 void Health::Check(UnaryCall& call) const {
   Answer(call, [&]() -> absl::StatusOr<grpc::ByteBuffer> {
     HealthCheckRequest request;
-    if (auto status = Parse(call.request(), &request); !status.ok()) return status;
+    if (auto status = Parse(call.request().segments(), &request); !status.ok()) return status;
     const int status = StatusOf(request.service());
     if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
       return absl::NotFoundError("service: this server has no such service; the empty name stands for the server");

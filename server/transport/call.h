@@ -30,7 +30,7 @@ class Call final : public UnaryCall, private EventTarget, private PipelineOperat
   // Asks gRPC for the next call on `queue`.
   static void Post(CallQueue& queue);
 
-  std::span<const Segment> request() const override { return request_.segments(); }
+  const wire::ReceivedBytes& request() const override { return request_; }
   size_t request_bytes() const override { return received_bytes_; }
   const Cancellation& cancellation() const override { return cancellation_; }
   bool Settle(size_t bytes) override { return ticket_->Settle(bytes); }

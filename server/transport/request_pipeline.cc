@@ -17,7 +17,7 @@ class RequestPipeline::Request final : public StreamedRequest {
  public:
   Request(RequestPipeline& pipeline, size_t index) : pipeline_(pipeline), index_(index) {}
 
-  std::span<const Segment> request() const override { return bytes_.segments(); }
+  const wire::ReceivedBytes& request() const override { return bytes_; }
   size_t request_bytes() const override { return bytes_.size_bytes(); }
   const Cancellation& cancellation() const override { return pipeline_.cancellation_; }
   bool Settle(size_t bytes) override { return !ticket || ticket->Settle(bytes); }

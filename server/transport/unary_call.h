@@ -6,10 +6,9 @@
 
 #include <cstddef>
 #include <functional>
-#include <span>
 
 #include "core/executor.h"
-#include "core/tensor/segment.h"
+#include "proto/wire/byte_buffer.h"
 
 namespace lossd::server {
 
@@ -17,8 +16,8 @@ namespace lossd::server {
 // time and from any thread. The transport owns it; it lives until Finish is called, and not a moment longer.
 class UnaryCall {
  public:
-  // The request's bytes in order, where the network left them. Valid until Finish.
-  virtual std::span<const Segment> request() const = 0;
+  // The request's bytes where the network left them. Valid until Finish; nobody else reads them.
+  virtual const wire::ReceivedBytes& request() const = 0;
   virtual size_t request_bytes() const = 0;
 
   // Set when the caller hung up, the deadline passed or the server stops.

@@ -1,4 +1,5 @@
-// Same request, same bits: on 1, 2 and 3 threads, however the bytes arrive, on every instruction set with FMA.
+// Same request, same bits: on 1, 2 and 3 threads, however the bytes arrive, on every instruction set with FMA, and
+// wherever gradients are written.
 #include <random>
 #include <vector>
 
@@ -35,7 +36,7 @@ class Subject {
       calls_[pieces].Send("mask", DType::kBool, mask, delivery);
     }
   }
-  Bits Run(bool pieces, bool weighted, Reduction reduction, int threads) const {
+  Bits Run(bool pieces, bool weighted, Reduction reduction, int threads, Place place = Place::kApart) const {
     Executor executor(threads);
     Request request = calls_[pieces].request;
     request.options.reduction = reduction;
@@ -44,7 +45,7 @@ class Subject {
       request.mask.reset();
     }
     WantAll(contract_, request);
-    absl::StatusOr<Bits> bits = Solve(std::move(request), executor);
+    absl::StatusOr<Bits> bits = Solve(std::move(request), executor, place);
     EXPECT_TRUE(bits.ok()) << bits.status();
     return bits.ok() ? *std::move(bits) : Bits{};
   }
@@ -54,12 +55,14 @@ class Subject {
   Call calls_[2];
 };
 
+// Weighted or not, and the reduction.
+constexpr std::pair<bool, Reduction> kWays[] = {
+    {false, Reduction::kMean}, {true, Reduction::kMean}, {true, Reduction::kNone}};
+
 void BitsAreTheSame(const Contract& contract, const Form& form, DType dtype, const Extent& extent) {
   SCOPED_TRACE(Cat(Describe(contract, form), " ", Name(dtype), " seed ", kSeed));
   const Subject subject(contract, form, dtype, extent);
-  const std::pair<bool, Reduction> ways[] = {
-      {false, Reduction::kMean}, {true, Reduction::kMean}, {true, Reduction::kNone}};
-  for (const auto& [weighted, reduction] : ways) {
+  for (const auto& [weighted, reduction] : kWays) {
     SCOPED_TRACE(Cat(Name(reduction), weighted ? " weighted and masked" : ""));
     std::optional<Bits> first;
     for (const int64_t target : SimdTargets()) {
@@ -73,6 +76,8 @@ void BitsAreTheSame(const Contract& contract, const Form& form, DType dtype, con
       first = bits;
       EXPECT_TRUE(subject.Run(false, weighted, reduction, 2) == *first) << "2 threads";
       EXPECT_TRUE(subject.Run(true, weighted, reduction, 3) == *first) << "3 threads, in pieces";
+      if (contract.family != Family::kElementwise) continue;
+      EXPECT_TRUE(subject.Run(true, weighted, reduction, 2, Place::kOverInputs) == *first) << "over the inputs";
     }
     ASSERT_TRUE(first.has_value()) << "no instruction set with FMA on this machine";
   }
@@ -103,6 +108,30 @@ TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
     for (const Form& form : contract.forms) {
       for (const DType dtype : {DType::kF32, DType::kF64}) {
         for (const size_t width : widths) BitsAreTheSame(contract, form, dtype, LargeExtent(contract, width));
+      }
+    }
+  }
+}
+
+// Strips that lie in one piece, and such as straddle several; a ragged end.
+TEST(SameBits, WhereverGradientsAreWritten) {
+  for (const Loss& loss : TestedLosses()) {
+    const Contract& contract = *loss.contract;
+    if (contract.family != Family::kElementwise) continue;
+    Extent extent = ExtentOf(contract, 1, 3);
+    extent.items = {3001, 3};
+    for (const Form& form : contract.forms) {
+      for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
+        SCOPED_TRACE(Cat(Describe(contract, form), " ", Name(dtype), " seed ", kSeed));
+        const Subject subject(contract, form, dtype, extent);
+        for (const int64_t target : SimdTargets()) {
+          const OnTarget on(target);
+          for (const auto& [weighted, reduction] : kWays) {
+            const Bits apart = subject.Run(false, weighted, reduction, 1);
+            EXPECT_TRUE(subject.Run(false, weighted, reduction, 1, Place::kOverInputs) == apart) << "over one piece";
+            EXPECT_TRUE(subject.Run(true, weighted, reduction, 1, Place::kOverInputs) == apart) << "over pieces";
+          }
+        }
       }
     }
   }

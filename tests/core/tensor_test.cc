@@ -99,5 +99,29 @@ TEST(TensorView, ABlockPointsIntoItsSegmentOrIsGathered) {
   }
 }
 
+TEST(TensorView, ElementsAreOverwrittenWhereTheyLie) {
+  std::mt19937 rng(4);
+  for (const size_t most : {0, 1, 3, 17, 400}) {
+    std::vector<int32_t> expected(300);
+    const Bytes bytes(expected, most);
+    const TensorView view = testing::View(DType::kI32, {300}, bytes);
+    for (int32_t round = 1; round < 100; ++round) {
+      const size_t begin = rng() % 301, count = rng() % (301 - begin);
+      std::vector<int32_t> numbers(count);
+      std::iota(numbers.begin(), numbers.end(), round * 1000);
+      if (std::byte* const place = view.Find(begin, count); place != nullptr) {
+        std::memcpy(place, numbers.data(), count * sizeof(int32_t));
+      } else {
+        view.Overwrite(begin, count, reinterpret_cast<const std::byte*>(numbers.data()));
+      }
+      std::copy(numbers.begin(), numbers.end(), expected.begin() + begin);
+      std::vector<int32_t> got(300);
+      std::vector<int32_t> scratch(300);
+      std::memcpy(got.data(), view.Block(0, 300, reinterpret_cast<std::byte*>(scratch.data())), 1200);
+      ASSERT_EQ(got, expected) << "most " << most << " begin " << begin << " count " << count;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lossd

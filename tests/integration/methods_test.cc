@@ -28,6 +28,8 @@ std::vector<float> Floats(const v1::Tensor& tensor) {
   return values;
 }
 
+bool AreNear(float got, double expected) { return std::abs(got - expected) <= 1e-6 * std::abs(expected); }
+
 constexpr char kHuber[] = R"({"loss": "huber", "params": {"delta": 1.5}, "y_pred": {"floats": {"values": [0.6, 0.4]}},
                               "y_true": {"floats": {"values": [0, 1]}}})";
 
@@ -120,12 +122,41 @@ TEST_F(MethodsTest, EverySizeOfRequestIsServed) {
     for (size_t i = 0; i < count; ++i) {
       const double r = static_cast<double>(y_pred[i]) - static_cast<double>(y_true[i]);
       sum += r * r;
-      slopes_agree &= std::abs(slopes[i] - 2 * r / static_cast<double>(count)) < 1e-5;
+      slopes_agree &= AreNear(slopes[i], 2 * r / static_cast<double>(count));
     }
     EXPECT_NEAR(response.sum(), sum, 1e-6 * (1 + sum)) << count;
     EXPECT_TRUE(slopes_agree) << count;
   }
   EXPECT_TRUE(EventuallyIdle());
+}
+
+// A large gradient is written over its input in the message, where there is one: a typed list is none.
+TEST_F(MethodsTest, GradientsOfSeveralInputsAreServedHoweverTheseAreSent) {
+  auto request = LargeRequest<v1::GradientRequest>(40'000, "gaussian_nll");
+  request.mutable_options()->set_reduction(v1::SUM);
+  request.add_with_respect_to("y_pred");
+  request.add_with_respect_to("variance");
+  const std::vector<float> y_pred = Floats(request.y_pred()), y_true = Floats(request.y_true());
+  std::vector<float> variance(y_pred.size());
+  for (size_t i = 0; i < variance.size(); ++i) variance[i] = 0.5f + static_cast<float>(i % 13);
+  v1::Tensor& sent = (*request.mutable_inputs())["variance"];
+  SetRaw(v1::F32, {static_cast<int64_t>(variance.size())}, variance, &sent);
+  for (const bool typed : {false, true}) {
+    if (typed) sent.mutable_floats()->mutable_values()->Add(variance.begin(), variance.end());
+    v1::GradientResponse response;
+    const auto status = Gradient(request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    const std::vector<float> of_mean = Floats(response.gradients().at("y_pred"));
+    const std::vector<float> of_variance = Floats(response.gradients().at("variance"));
+    ASSERT_EQ(of_mean.size(), y_pred.size());
+    ASSERT_EQ(of_variance.size(), y_pred.size());
+    bool agree = true;
+    for (size_t i = 0; i < y_pred.size(); ++i) {
+      const double r = double{y_pred[i]} - double{y_true[i]}, v = variance[i];
+      agree &= AreNear(of_mean[i], r / v) && AreNear(of_variance[i], (1 / v - r * r / (v * v)) / 2);
+    }
+    EXPECT_TRUE(agree) << (typed ? "typed" : "raw");
+  }
 }
 
 TEST_F(MethodsTest, AnEmptyBatchIsServed) {

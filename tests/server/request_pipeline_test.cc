@@ -30,7 +30,7 @@ class RequestPipelineTest : public TransportTest {
 TEST_F(RequestPipelineTest, AnswersComeInTheOrderOfTheRequestsWhateverIsDoneFirst) {
   const auto call = Open("HoldEach", {"a", "b", "c"});
   const auto held = AwaitAll(3);
-  for (const size_t i : {2u, 1u, 0u}) held[i]->Finish(grpc::Status::OK, ToBuffer(Bytes(held[i]->request()) + "!"));
+  for (const size_t i : {2u, 1u, 0u}) held[i]->Finish(grpc::Status::OK, ToBuffer(Bytes(held[i]->request().segments()) + "!"));
   for (const char* expected : {"a!", "b!", "c!"}) EXPECT_EQ(call->ReceiveOne(), expected);
   call->SendNothing();
   EXPECT_TRUE(call->Finish().ok());

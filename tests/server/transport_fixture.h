@@ -67,7 +67,7 @@ class TransportTest : public ::testing::Test {
   void StartServer(const TransportOptions& options) {
     std::vector<Method> methods(7);
     methods[0].name = "/t.T/Echo";
-    methods[0].handler = [](UnaryCall& call) { call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request()))); };
+    methods[0].handler = [](UnaryCall& call) { call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request().segments()))); };
     methods[1].name = "/t.T/Hold";  // until the test finishes it
     methods[1].handler = [this](UnaryCall& call) { HoldCall(call); };
     methods[2].name = "/t.T/Later";
@@ -86,7 +86,7 @@ class TransportTest : public ::testing::Test {
       return RequestStream{
           .on_request =
               [joined](StreamedRequest& request) {
-                *joined += Bytes(request.request());
+                *joined += Bytes(request.request().segments());
                 const bool kept = request.Keep(joined->size());
                 request.Finish(kept ? grpc::Status::OK : grpc::Status(Code::RESOURCE_EXHAUSTED, "full"),
                                grpc::ByteBuffer());
@@ -99,7 +99,7 @@ class TransportTest : public ::testing::Test {
     methods[6].handler = [this](UnaryCall& call) {
       call.RunLong([this, &call] {
         may_end_.wait(false);
-        call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request())));
+        call.Finish(grpc::Status::OK, ToBuffer(Bytes(call.request().segments())));
       });
     };
     for (Method& method : methods) {

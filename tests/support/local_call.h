@@ -19,7 +19,7 @@ class LocalCall final : public server::UnaryCall {
     received_ = wire::ReceivedBytes(grpc::ByteBuffer(&slice, 1));
   }
 
-  std::span<const Segment> request() const override { return received_.segments(); }
+  const wire::ReceivedBytes& request() const override { return received_; }
   size_t request_bytes() const override { return received_.size_bytes(); }
   const Cancellation& cancellation() const override { return cancellation_; }
   bool Settle(size_t) override { return true; }

@@ -190,8 +190,28 @@ class Room {
   std::vector<std::byte> bytes_;
 };
 
+// A gradient that is written over its input, whose bytes are put back in the end.
+class Overwriting {
+ public:
+  explicit Overwriting(const TensorView& input) : input_(input), before_(Copy()) {}
+  Overwriting(const Overwriting&) = delete;
+  ~Overwriting() { input_.Overwrite(0, input_.count(), before_.data()); }
+  std::vector<std::byte> Copy() const {
+    std::vector<std::byte> bytes;
+    for (const Segment& part : input_.segments()) bytes.insert(bytes.end(), part.data, part.data + part.size);
+    return bytes;
+  }
+
+ private:
+  const TensorView& input_;
+  std::vector<std::byte> before_;
+};
+
+// Where gradients go.
+enum class Place { kApart, kOverInputs };  // the latter where the problem allows it
+
 // The request from MakeProblem to the last bit.
-inline absl::StatusOr<Bits> Solve(Request request, Executor& executor) {
+inline absl::StatusOr<Bits> Solve(Request request, Executor& executor, Place place = Place::kApart) {
   const absl::StatusOr<Problem> problem = MakeProblem(std::move(request));
   if (!problem.ok()) return problem.status();
   Room per_item, hessian, extra;
@@ -200,7 +220,13 @@ inline absl::StatusOr<Bits> Solve(Request request, Executor& executor) {
   hessian.Make(problem->hessian_bytes(), SizeOf(problem->dtype));
   extra.Make(problem->extra_bytes(), sizeof(double));
   Outputs outputs{.per_item = per_item.data(), .gradients = {}, .hessian = hessian.data(), .extra = extra.data()};
+  std::array<std::optional<Overwriting>, kMaxInputs> over;
   for (size_t i = 0; i < problem->inputs.size(); ++i) {
+    if (place == Place::kOverInputs && problem->may_overwrite(i)) {
+      outputs.over_input[i] = true;
+      over[i].emplace(*problem->inputs[i].view);
+      continue;
+    }
     gradients[i].Make(problem->gradient_bytes(i), SizeOf(problem->dtype));
     outputs.gradients[i] = gradients[i].data();
   }
@@ -211,7 +237,8 @@ inline absl::StatusOr<Bits> Solve(Request request, Executor& executor) {
             .hessian = hessian.Take(),
             .extra = extra.Take(),
             .gradients = {}};
-  for (size_t i = 0; i < problem->inputs.size(); ++i) bits.gradients[i] = gradients[i].Take();
+  for (size_t i = 0; i < problem->inputs.size(); ++i)
+    bits.gradients[i] = over[i] ? over[i]->Copy() : gradients[i].Take();
   return bits;
 }
 inline absl::StatusOr<Bits> Solve(const Call& call) {

@@ -43,6 +43,34 @@ TEST(ReceivedBytes, AnEmptyOrInvalidBufferHasNoBytes) {
   EXPECT_EQ(ReceivedBytes(grpc::ByteBuffer(nullptr, 0)).size_bytes(), 0u);
 }
 
+TEST(ReceivedParts, OutliveTheMessageInAnyOrder) {
+  const std::string large(100'000, 'x');
+  std::vector<grpc::Slice> parts;
+  {
+    const grpc::Slice slices[] = {grpc::Slice("tiny"), grpc::Slice(large), grpc::Slice("ending")};
+    const ReceivedBytes received(grpc::ByteBuffer(slices, 3));
+    ASSERT_EQ(received.segments().size(), 3u);
+    ReceivedParts finder(received);
+    const auto find = [&](size_t segment, size_t begin, size_t size) {
+      return finder.Find({received.segments()[segment].data + begin, size});
+    };
+    for (int turn = 0; turn < 2; ++turn) {
+      parts.push_back(find(2, 3, 3));
+      parts.push_back(find(0, 0, 4));
+      parts.push_back(find(1, 99'000, 1000));
+    }
+    EXPECT_EQ(parts[2].begin(), reinterpret_cast<const uint8_t*>(received.segments()[1].data) + 99'000);
+    EXPECT_EQ(find(2, 3, 4).size(), 0u) << "beyond the end";
+    EXPECT_EQ(finder.Find(SegmentOf(large)).size(), 0u) << "not of this message";
+  }
+  const grpc::ByteBuffer sent(parts.data(), parts.size());
+  const std::string once =
+      "ing"
+      "tiny" +
+      std::string(1000, 'x');
+  EXPECT_EQ(Text(ReceivedBytes(sent).segments()), once + once);
+}
+
 TEST(MakeByteBuffer, RefersToTheSlicesItIsGiven) {
   const std::string payload(50'000, 'p');
   const std::vector<Piece> pieces = {std::string("header"), SegmentOf(payload), std::string("middle"),
