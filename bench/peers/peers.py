@@ -89,6 +89,7 @@ def find_sides(bin_folder):
         Side(MEMCPY, lossd, "memcpy"),
         Side("lossd over TCP", lossd, "tcp", remote=True),
         Side("lossd over a unix socket", lossd, "unix", remote=True),
+        Side("lossd in shared memory", lossd, "shared", remote=True),
     ]
     for side in sides:
         side.processes = sides[0].processes

@@ -1,10 +1,5 @@
-// The worker of bench/peers/worker.py with lossd in it. Modes: inprocess; tcp and unix, through a server that it
-// starts. FOLDER holds the request as a message, request.bin.
-//
-// A remote call is timed until the gradient lies in the caller's memory in one piece. What it took to write the request
-// is not in it: a C++ client sends tensors from where they lie.
-#include <grpcpp/create_channel.h>
-
+// The worker of bench/peers/worker.py with lossd in it. Modes: inprocess; tcp, unix and shared, through a server that
+// it starts. FOLDER holds the request as a message, request.bin.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -16,17 +11,15 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "bench/rpc/closed_loop.h"
+#include "bench/peers/remote.h"
 #include "bench/rpc/in_process.h"
-#include "bench/rpc/process.h"
-#include "lossd/v1/loss_service.pb.h"
-#include "proto/wire/byte_buffer.h"
 
 namespace lossd::bench {
 namespace {
@@ -38,41 +31,6 @@ std::string ReadFile(const std::string& path) {
   if (!file) throw std::runtime_error("cannot read " + path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-
-class Server {
- public:
-  Server(const std::string& program, Wire wire)
-      : process_({.program = program,
-                  .arguments = {"--metrics_address=", "--log_level=warning", "--max_message_bytes=536870912",
-                                "--max_inflight_bytes=2147483648"}},
-                 wire) {
-    grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel(process_.address(), grpc::InsecureChannelCredentials(), arguments);
-  }
-
-  // The value; the answer's bytes in `memory`.
-  double Gradient(const grpc::ByteBuffer& request, std::vector<std::byte>& memory) {
-    const Measured got =
-        Run(channel_, {.method = "/lossd.v1.LossService/Gradient", .request = request, .in_flight = 1, .time = {}});
-    const wire::ReceivedBytes answer(got.last_answer);
-    memory.resize(answer.size_bytes());
-    std::byte* out = memory.data();
-    for (const Segment& segment : answer.segments()) {
-      std::memcpy(out, segment.data, segment.size);
-      out += segment.size;
-    }
-    v1::GradientResponse response;
-    wire::Payloads payloads;
-    const Segment whole{memory.data(), memory.size()};
-    if (!wire::Decode({&whole, 1}, &response, &payloads).ok()) throw std::runtime_error("no answer");
-    return response.value();
-  }
-
- private:
-  Process process_;
-  std::shared_ptr<grpc::Channel> channel_;
-};
 
 class Worker {
  public:
@@ -107,12 +65,11 @@ class Worker {
   }
 
   void Load(const std::string& folder) {
-    const std::string message = ReadFile(folder + "/request.bin");
-    problem_ = std::make_unique<InProcess>(message, /*gradient=*/true);
-    const grpc::Slice slice(message);
-    request_ = grpc::ByteBuffer(&slice, 1);
+    message_ = ReadFile(folder + "/request.bin");
+    problem_ = std::make_unique<InProcess>(message_, /*gradient=*/true);
     folder_ = folder;
     values_.clear();
+    prepared_.clear();
   }
 
   std::function<double()> MakeCall(const std::string& mode, int threads) {
@@ -124,10 +81,12 @@ class Worker {
       if (mode == "memcpy") return [this, threads] { return Copy(threads); };
       return [this] { return problem_->Evaluate(*executor_); };
     }
-    const Wire wire = mode == "unix" ? Wire::kUnix : Wire::kTcp;
-    std::unique_ptr<Server>& server = servers_[wire];
-    if (server == nullptr) server = std::make_unique<Server>(lossd_, wire);
-    return [this, &server] { return server->Gradient(request_, memory_); };
+    static const std::map<std::string, Way> kWays = {
+        {"tcp", Way::kTcp}, {"unix", Way::kUnix}, {"shared", Way::kSharedMemory}};
+    std::unique_ptr<Remote>& remote = remotes_[mode];
+    if (remote == nullptr) remote = std::make_unique<Remote>(lossd_, kWays.at(mode));
+    if (prepared_.insert(mode).second) remote->Prepare(message_);
+    return [&remote] { return remote->Gradient(); };
   }
 
   // Half of the bytes read, half written.
@@ -144,10 +103,11 @@ class Worker {
   std::string folder_;
   std::map<std::pair<std::string, int>, double> values_;  // by mode and threads, of this folder
   std::unique_ptr<InProcess> problem_;
-  grpc::ByteBuffer request_;
-  std::vector<std::byte> memory_, from_, to_;
+  std::string message_;
+  std::vector<std::byte> from_, to_;
   std::unique_ptr<Executor> executor_;
-  std::map<Wire, std::unique_ptr<Server>> servers_;
+  std::map<std::string, std::unique_ptr<Remote>> remotes_;  // by mode
+  std::set<std::string> prepared_;                          // modes whose remote has this folder's request
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ from common import Target, figure, median, ratio, report, run_of, table, target_
 GROUPS = {"cross_entropy": ("cross-entropy", 4), "ctc": ("CTC", 3), "boxes": ("CIoU", 10)}
 MEMCPY = "memcpy"
 ARITHMETIC = {"F32": "arithmetic in float", "F64": "arithmetic in double"}
-REMOTE = ("lossd over TCP", "lossd over a unix socket")
+REMOTE = ("lossd over TCP", "lossd over a unix socket", "lossd in shared memory")
 
 
 class Runs:

@@ -161,10 +161,7 @@ absl::StatusOr<grpc::ByteBuffer> RunLarge(HandlerContext& context, Executor& exe
 std::optional<std::chrono::microseconds> KnownCost(const HandlerContext& context, const UnaryCall& call,
                                                    bool gradient) {
   Parts parts;
-  if (context.costs == nullptr || call.request_bytes() <= kInlineRequestBytes ||
-      !TakeApart(call, kLongestKnownSkeleton, &parts).ok()) {
-    return std::nullopt;
-  }
+  if (context.costs == nullptr || !TakeApart(call, kLongestKnownSkeleton, &parts).ok()) return std::nullopt;
   return context.costs->Find(parts.skeleton, gradient);
 }
 
