@@ -24,8 +24,8 @@ namespace {
 // A cache line, and the width of the widest vector.
 constexpr size_t kOutputAlignment = 64;
 
-// Large outputs come fresh from the system: one fault for a huge page instead of 512. From there on rounding up to
-// whole pages adds a quarter at most.
+// Memory that comes new from the system costs a fault for a huge page instead of 512. From there on rounding up to whole
+// pages adds a quarter at most.
 constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kLeastHuge = 4 * kHugePage;
 
