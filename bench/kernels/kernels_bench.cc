@@ -1,8 +1,11 @@
 // Every loss of the registry in process, beside a memcpy that moves as many bytes and a sum that reads as many, taken
 // in turn (bench/kernels/beside.h). Names of benchmarks:
 //
-//   loss[-FORM]/value|gradient/DTYPE/SIZE/threads:N/INSTRUCTIONS     SIZE: elements of the first input, or rows x
-//   classes scaling/loss[-FORM]/F32/SIZE                                     one thread and all, in turn
+//   loss[-FORM]/value|gradient|gradient_over/DTYPE/SIZE/threads:N/INSTRUCTIONS   SIZE: elements of the first input, or
+//                                                                                rows x classes
+//   scaling/loss[-FORM]/F32/SIZE                                                 one thread and all, in turn
+//
+// gradient_over: written over the prediction, as a server does it in a large request.
 //
 // --quick        what the targets name at every size, all others in L2 (float32, gradient), the elementwise in memory
 // --targets=...  instruction sets to compare in L2, by Highway's names, separated by commas; default: all there are
@@ -70,6 +73,7 @@ struct Setting {
   Size size;
   int threads = 1;
   int64_t instructions = 0;  // a Highway target; 0: the best
+  bool over = false;         // the gradient takes the place of the first input
 };
 
 std::string Text(Size size) {
@@ -94,8 +98,13 @@ void Run(benchmark::State& state, const std::string& name, const Case& c, const 
   Prepared& prepared = Prepare(name, c, setting);
   Executor executor(setting.threads);
   const size_t elements = prepared.problem.inputs[0].view->count();
+  Outputs outputs = prepared.outputs;
+  if (setting.over) {  // all runs but the first find slopes there; vectors take the same time for any number
+    outputs.over_input[0] = true;
+    outputs.gradients[0] = nullptr;
+  }
   RunBeside(state, {setting.threads}, prepared.bytes, elements, std::max<size_t>(1, (1 << 14) / elements), [&] {
-    benchmark::DoNotOptimize(Evaluate(prepared.problem, prepared.plan, prepared.outputs, executor, Cancellation()));
+    benchmark::DoNotOptimize(Evaluate(prepared.problem, prepared.plan, outputs, executor, Cancellation()));
   });
   state.SetLabel(std::string(Name(c.contract().family)));
   hwy::SetSupportedTargetsForTest(0);
@@ -104,8 +113,9 @@ void Run(benchmark::State& state, const std::string& name, const Case& c, const 
 void Register(const Case& c, const Setting& setting) {
   const std::string_view instructions =
       setting.instructions == 0 ? InstructionSet() : hwy::TargetName(setting.instructions);
-  const std::string name = Cat(c.name, "/", setting.gradient ? "gradient" : "value", "/", Name(setting.dtype), "/",
-                               Text(setting.size), "/threads:", setting.threads, "/", instructions);
+  const std::string_view what = setting.over ? "gradient_over" : setting.gradient ? "gradient" : "value";
+  const std::string name = Cat(c.name, "/", what, "/", Name(setting.dtype), "/", Text(setting.size),
+                               "/threads:", setting.threads, "/", instructions);
   auto* const benchmark =
       benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { Run(state, name, c, setting); });
   benchmark->UseManualTime();
@@ -147,6 +157,7 @@ void RegisterAll(bool quick, const std::vector<int64_t>& targets) {
           const bool always = plain && (elements == kL2 || (elements == kMemory && elementwise));
           if (!Fits(c, elements) || !(whole || always)) continue;
           Register(c, {gradient, dtype, {elements}, 1});
+          if (in_memory && always) Register(c, {gradient, dtype, {elements}, 1, 0, /*over=*/true});
           if (in_memory && all > 1 && whole) Register(c, {gradient, dtype, {elements}, all});
         }
       }
