@@ -161,6 +161,14 @@ def ratio_table(runs, kernels):
     return table(head, rows)
 
 
+def beside_table(rows):
+    """What small calls wait for while others compute, and what both take of the server."""
+    head = ["scenario", "server", "small calls/s", "p50 us", "p99 us", "p99.9 us", "large calls/s", "large p50 us"]
+    keys = ["calls_per_second", "p50_us", "p99_us", "p999_us", "large_calls_per_second", "large_p50_us", "cpu_share"]
+    cells = [[r["scenario"], r["server"], *(figure(median(r[key])) for key in keys)] for r in rows]
+    return table([*head, "server's CPU, cores"], cells)
+
+
 def sections(document):
     """(title, Markdown) of everything that was measured."""
     runs, kernels = Runs(document.get("calls", [])), Runs(document.get("kernels", []))
@@ -168,6 +176,8 @@ def sections(document):
     if runs.scenarios:
         yield "Server CPU a call, as ratios", ratio_table(runs, kernels)
         yield "Calls", calls_table(runs, kernels)
+    if rows := document.get("beside"):
+        yield "Small calls beside large ones", beside_table(rows)
     if rows := document.get("shared"):
         cells = [[r["scenario"], *(figure(median(r[key])) for key in ("in_process_ms", "call_ms"))] for r in rows]
         yield "Shared memory", table(["scenario", "in process, ms", "a call, ms"], cells)

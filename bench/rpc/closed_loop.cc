@@ -58,7 +58,7 @@ Measured Run(const std::shared_ptr<grpc::Channel>& channel, const Load& load) {
     measured.bytes += static_cast<int64_t>(load.request.Length() + slot.response.Length());
     measured.latencies.push_back(std::chrono::duration<double>(now - slot.begin).count());
     measured.last_answer.Swap(&slot.response);
-    if (now < end) {
+    if (now < end && (load.ended == nullptr || !load.ended->load(std::memory_order_relaxed))) {
       start(slot);
     } else {
       --left;

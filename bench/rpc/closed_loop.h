@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@ struct Load {
   grpc::ByteBuffer request;  // the same bytes every time, made once
   int in_flight = 1;
   std::chrono::duration<double> time{1.0};
+  const std::atomic<bool>* ended = nullptr;  // ends it before, once it is set
 };
 
 struct Measured {

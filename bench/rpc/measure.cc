@@ -1,7 +1,5 @@
 #include "bench/rpc/measure.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <time.h>
 
 #include <cmath>
@@ -13,6 +11,7 @@
 #include "bench/rpc/closed_loop.h"
 #include "bench/rpc/counters.h"
 #include "bench/rpc/in_process.h"
+#include "bench/rpc/load.h"
 #include "bench/rpc/stream_loop.h"
 #include "grpc/health/v1/health.pb.h"
 #include "lossd/v1/loss_service.pb.h"
@@ -21,43 +20,7 @@
 namespace lossd::bench {
 namespace {
 
-constexpr double kMicro = 1e6;
 constexpr char kNoop[] = "no-op";
-
-std::shared_ptr<grpc::Channel> Connect(const Process& server) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments);
-}
-
-grpc::ByteBuffer Buffer(const std::string& bytes) {
-  const grpc::Slice slice(bytes);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-Load MakeLoad(const Scenario& scenario, double seconds) {
-  return {.method = scenario.method(),
-          .request = Buffer(scenario.Request()),
-          .in_flight = scenario.in_flight,
-          .time = std::chrono::duration<double>(seconds)};
-}
-
-Labels LabelsOf(const Scenario& scenario, const std::string& server) {
-  return {{"scenario", scenario.name()},
-          {"server", server},
-          {"method", scenario.gradient ? "Gradient" : "Evaluate"},
-          {"mode", scenario.stream ? "stream" : "unary"},
-          {"loss", scenario.loss},
-          {"payload_bytes", absl::StrCat(scenario.payload_bytes())},
-          {"in_flight", absl::StrCat(scenario.in_flight)},
-          {"wire", scenario.wire == Wire::kTcp ? "tcp" : "unix"}};
-}
-
-// Nearest rank.
-double Quantile(const std::vector<double>& sorted, double q) {
-  return sorted[static_cast<size_t>(std::ceil(q * static_cast<double>(sorted.size()))) - 1];
-}
 
 double ProcessCpuSeconds() {
   timespec time{};

@@ -12,6 +12,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "bench/rpc/beside_large.h"
 #include "bench/rpc/measure.h"
 #include "bench/rpc/shared_memory.h"
 
@@ -64,7 +65,7 @@ std::vector<NamedCommand> Commands(const std::filesystem::path& folder) {
   return all;
 }
 
-// Those of ours, which have to do with memory and allocators.
+// Those of ours: what has to do with memory, allocators and threads.
 std::vector<NamedCommand> Compiled(std::vector<NamedCommand> commands) {
   std::erase_if(commands, [](const NamedCommand& command) { return command.name == "python"; });
   return commands;
@@ -102,6 +103,12 @@ int Main(const std::string& program) {
     measuring(scenario.name());
     MeasureCalls(scenario, fleet, PaceOf(scenario, quick), results);
   }
+  Fleet compiled(Compiled(commands));
+  for (const BesideLarge& scenario : AllBesideLarge()) {
+    if (!IsWanted(scenario.name())) continue;
+    measuring(scenario.name());
+    MeasureBesideLarge(scenario, compiled, PaceOf(scenario.small, quick), results);
+  }
   if (absl::GetFlag(FLAGS_json).empty()) {
     std::puts(results.Json().c_str());
   } else {
@@ -115,7 +122,9 @@ int Main(const std::string& program) {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "lossd beside a no-op server, a plain one and one in Python: rpc_bench [--quick] [--json F] [--filter TEXT]");
+      "lossd beside a no-op server, a plain one and one in Python, and small calls beside large ones: rpc_bench "
+      "[--quick] "
+      "[--json F] [--filter TEXT]");
   absl::ParseCommandLine(argc, argv);
   try {
     return lossd::bench::Main(argv[0]);

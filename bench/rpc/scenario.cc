@@ -9,10 +9,6 @@
 namespace lossd::bench {
 namespace {
 
-// Elements of one of two tensors whose payload together is this many MiB. Room for the rest of the message is left, so
-// that 64 MiB stay below the 64 MiB that a server takes by default.
-constexpr size_t MiB(size_t mib) { return mib * (1 << 20) / (2 * sizeof(float)) - 64; }
-
 constexpr size_t kMostBytesInFlight = 512 << 20;
 
 std::string RawFloats(size_t n, uint64_t seed) {

@@ -1,12 +1,17 @@
 // What is called: by which method, with how much, how often at a time, over what.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "bench/rpc/process.h"
 
 namespace lossd::bench {
+
+// Elements of one of two tensors whose payload together is this many MiB. Room for the rest of the message is left, so
+// that 64 MiB stay below the 64 MiB that a server takes by default.
+constexpr size_t MiB(size_t mib) { return mib * (1 << 20) / (2 * sizeof(float)) - 64; }
 
 struct Scenario {
   bool gradient;

@@ -17,6 +17,11 @@ using std::chrono::steady_clock;
 constexpr int kCostBits = 24;
 constexpr uint64_t kCostMask = (uint64_t{1} << kCostBits) - 1;
 
+// For how long a small request counts: who sends ten a second or more does not wait for large ones to be computed.
+constexpr std::chrono::milliseconds kSmallRequestCounts{100};
+
+thread_local uint64_t num_small_requests = 0;
+
 uint64_t HashOf(std::string_view skeleton, bool gradient) {
   return absl::Hash<std::pair<std::string_view, bool>>()({skeleton, gradient});
 }
@@ -61,6 +66,23 @@ bool ThreadIsBusy() {
     window = {.begin = now, .cpu = cpu, .busy = share > kBusyShare};
   }
   return window.busy;
+}
+
+void NoteSmallRequest() { ++num_small_requests; }
+
+// The clock is read for large requests alone: a small one counts from the next large one on.
+bool SmallRequestsCome() {
+  struct Seen {
+    uint64_t count = 0;
+    steady_clock::time_point last{};
+  };
+  thread_local Seen seen;
+  const auto now = steady_clock::now();
+  if (seen.count != num_small_requests) {
+    seen = {.count = num_small_requests, .last = now};
+    return true;
+  }
+  return seen.count != 0 && now - seen.last < kSmallRequestCounts;
 }
 
 }  // namespace lossd::server

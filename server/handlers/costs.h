@@ -35,4 +35,9 @@ std::chrono::nanoseconds ThreadCpuTime();
 // This thread has hardly slept of late: what it computes, it does not spend on messages that wait.
 bool ThreadIsBusy();
 
+// Small requests come to this thread: the next ones would wait for whatever it computes for long. Noted with each small
+// one, asked with each large one.
+void NoteSmallRequest();
+bool SmallRequestsCome();
+
 }  // namespace lossd::server

@@ -167,6 +167,7 @@ std::optional<std::chrono::microseconds> KnownCost(const HandlerContext& context
 
 void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
   if (IsSmall(context, call)) {
+    NoteSmallRequest();
     Answer(call, [&] { return RunSmall(context, call, gradient); });
     return;
   }
@@ -178,7 +179,7 @@ void Handle(HandlerContext& context, UnaryCall& call, bool gradient) {
   const auto run = [&context, &executor, &call, gradient] {
     Answer(call, [&] { return RunLarge(context, executor, call, gradient); });
   };
-  if (cost && *cost <= kLongestInline && !ThreadIsBusy()) {
+  if (cost && *cost <= kLongestInline && !ThreadIsBusy() && !SmallRequestsCome()) {
     run();
   } else {
     call.RunLong(run);  // whole: MakeProblem reads labels and masks, which takes its time too

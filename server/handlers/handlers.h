@@ -31,9 +31,9 @@ struct HandlerContext {
 // (scripts/bench kernels), and a hand-over to a thread that sleeps, and back, 8 to 11 us of CPU.
 inline constexpr size_t kInlineRequestBytes = 32 << 10;
 
-// Larger ones are where they are known to take no longer than this and the thread has time to spare: all other calls of
-// the queue wait meanwhile, as they wait for the bytes of such a request to be read. 16 MiB of squared errors take 2
-// ms.
+// Larger ones are where they are known to take no longer than this, the thread has time to spare, and no small ones
+// come to it: all other calls of the queue wait meanwhile, as they wait for the bytes of such a request to be read. 16
+// MiB of squared errors take 2 ms.
 inline constexpr std::chrono::milliseconds kLongestInline{4};
 
 // Requests of one stream that are in flight: twice what stream_bench keeps on its way, so that a caller with a longer

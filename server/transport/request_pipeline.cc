@@ -25,7 +25,7 @@ class RequestPipeline::Request final : public StreamedRequest {
   void RunLong(std::function<void()> work) override { pipeline_.operations_.RunLong(std::move(work)); }
   void Finish(const grpc::Status& status, grpc::ByteBuffer response) override {
     bytes_ = wire::ReceivedBytes();  // the answer may take as much memory again
-    pipeline_.Done(*this, status, std::move(response));
+    pipeline_.Done(*this, status, &response);
   }
 
   void Receive(const grpc::ByteBuffer& message) { bytes_ = wire::ReceivedBytes(message); }
@@ -166,11 +166,11 @@ void RequestPipeline::Push(std::unique_ptr<Request> request) {
   in_flight_.push_back(std::move(request));
 }
 
-void RequestPipeline::Done(Request& request, const grpc::Status& status, grpc::ByteBuffer answer) {
+void RequestPipeline::Done(Request& request, const grpc::Status& status, grpc::ByteBuffer* answer) {
   std::unique_lock lock(mutex_);
   request.done = true;
   request.answer_status = status;
-  request.answer = std::move(answer);
+  request.answer.Swap(answer);
   failed_ = failed_ || !status.ok();
   --running_;
   if (operations_.IsQueueThread()) {

@@ -97,7 +97,8 @@ class RequestPipeline {
 
   std::unique_ptr<Request> NewRequest();
   void Push(std::unique_ptr<Request> request);
-  void Done(Request& request, const grpc::Status& status, grpc::ByteBuffer answer);
+  // Takes what is in `answer`.
+  void Done(Request& request, const grpc::Status& status, grpc::ByteBuffer* answer);
   // Takes every turn that there is to take. Nothing may touch this object behind it.
   void Go(std::unique_lock<std::mutex> lock);
   Steps Next();

@@ -186,12 +186,14 @@ TEST(BatchProcessTest, MemoryDoesNotGrowWithTheBatch) {
   auto batch = client->OpenBatch({.loss = "mse"}, {.max_request_bytes = size_t{3} << 20});
   ASSERT_TRUE(batch.ok());
   for (int i = 0; i < 528; ++i) ASSERT_THAT(batch->Add(rows), IsOk());  // over 1 GiB
-  ASSERT_GT(server.HighWaterBytes(), 0u);
-  EXPECT_LT(server.HighWaterBytes(), size_t{256} << 20);
+  const size_t high_water = server.HighWaterBytes();
   const auto result = batch->Finish();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(*result->value, 4);
   EXPECT_EQ(result->valid_count, 528 * kRows);
+  if (testing::UnderSanitizer()) GTEST_SKIP() << "a sanitizer keeps freed memory: the high water says nothing";
+  EXPECT_GT(high_water, 0u);
+  EXPECT_LT(high_water, size_t{256} << 20);
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <cstring>
+#include <limits>
 
+#include "tests/integration/tensors.h"
 #include "tests/integration/test_server.h"
 
 namespace lossd {
@@ -13,6 +14,7 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using testing::FromJson;
 using ::testing::HasSubstr;
+using testing::Numbers;
 using ::testing::Pointwise;
 using ::testing::UnorderedElementsAre;
 using Code = grpc::StatusCode;
@@ -28,18 +30,6 @@ class ObjectiveTest : public testing::ServerTest {
     return gradient;
   }
 };
-
-std::vector<double> Numbers(const v1::Tensor& tensor) {
-  std::vector<double> numbers;
-  const auto read = [&](auto element) {
-    for (size_t at = 0; at + sizeof element <= tensor.raw().size(); at += sizeof element) {
-      std::memcpy(&element, tensor.raw().data() + at, sizeof element);
-      numbers.push_back(static_cast<double>(element));
-    }
-  };
-  tensor.dtype() == v1::F64 ? read(double{}) : read(float{});
-  return numbers;
-}
 
 std::vector<std::string> Names(const v1::GradientResponse& response) {
   std::vector<std::string> names;
@@ -134,6 +124,29 @@ TEST_F(ObjectiveTest, WeightsAndMasksAreThoseOfTheLossesAlone) {
   EXPECT_NEAR(response.terms(0).value(), 3, 1e-6);
   EXPECT_NEAR(response.terms(1).value(), 4, 1e-6);
   EXPECT_THAT(response.gradients().at("y_pred"), Near(std::vector<double>{3 * 2 + 1, 1}));
+}
+
+// -log 0 of the first item, log 2 of the second. A factor of 0 is a number, and 0 times infinity is NaN; a mask
+// selects.
+TEST_F(ObjectiveTest, AnInfiniteLossIsLeftOutByAMaskNotByAFactor) {
+  const struct {
+    const char* weight;
+    const char* beside;
+    double value, gradient;
+  } kCases[] = {{"1", "", std::numeric_limits<double>::infinity(), -1},
+                {"0", "", std::numeric_limits<double>::quiet_NaN(), 0},
+                {"1", R"(, "mask": {"bools": {"values": [false, true]}})", std::log(2.0), -2},
+                {"0", R"(, "mask": {"bools": {"values": [false, true]}})", 0, 0}};
+  for (const auto& c : kCases) {
+    const v1::GradientResponse response =
+        Answer(R"({"objective": {"losses": [{"loss": "binary_crossentropy", "weight": )" + std::string(c.weight) +
+               R"(}]}, "options": {"input_kind": "PROBABILITIES"}, "y_pred": {"doubles": {"values": [0, 0.5]}},
+            "y_true": {"doubles": {"values": [1, 1]}})" +
+               c.beside + "}");
+    EXPECT_TRUE(response.value() == c.value || (std::isnan(response.value()) && std::isnan(c.value)))
+        << c.weight << c.beside << ": " << response.value();
+    EXPECT_EQ(Numbers(response.gradients().at("y_pred"))[1], c.gradient) << c.weight << c.beside;
+  }
 }
 
 TEST_F(ObjectiveTest, OptionsOfTheRequestHoldWhereATermHasNone) {

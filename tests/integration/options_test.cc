@@ -3,23 +3,24 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
 
+#include "tests/integration/tensors.h"
 #include "tests/integration/test_server.h"
 
 namespace lossd {
 namespace {
 
+using testing::Doubles;
 using ::testing::ElementsAre;
 using testing::FromJson;
-using ::testing::HasSubstr;
+using testing::Ints;
 using ::testing::IsEmpty;
-using ::testing::Not;
+using testing::Numbers;
 using ::testing::Pointwise;
-using Code = grpc::StatusCode;
+using testing::Tensors;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kLog2 = 0.69314718055994531;
@@ -27,44 +28,13 @@ constexpr double kLog2 = 0.69314718055994531;
 class OptionsTest : public testing::ServerTest {
  protected:
   OptionsTest() : ServerTest(testing::SmallServer()) {}
-
-  v1::DescribeLossResponse Describe(const std::string& loss) {
-    grpc::ClientContext context;
-    v1::DescribeLossRequest request;
-    request.set_loss(loss);
-    v1::DescribeLossResponse response;
-    const auto status = stub_->DescribeLoss(&context, request, &response);
-    EXPECT_TRUE(status.ok()) << loss << ": " << status.error_message();
-    return response;
-  }
 };
-
-std::vector<double> Numbers(const v1::Tensor& tensor) {
-  std::vector<double> numbers;
-  const auto read = [&](auto element) {
-    for (size_t at = 0; at + sizeof element <= tensor.raw().size(); at += sizeof element) {
-      std::memcpy(&element, tensor.raw().data() + at, sizeof element);
-      numbers.push_back(static_cast<double>(element));
-    }
-  };
-  tensor.dtype() == v1::F64 ? read(double{}) : read(float{});
-  return numbers;
-}
 
 // Equal infinities are near each other.
 MATCHER(Near, "") {
   const auto [given, expected] = arg;
   return given == expected || (std::isnan(given) && std::isnan(expected)) ||
          std::abs(given - expected) <= 2e-6 * (1 + std::abs(expected));
-}
-
-std::string Doubles(const std::string& values) { return R"({"doubles": {"values": [)" + values + "]}}"; }
-std::string Doubles(const std::string& shape, const std::string& values) {
-  return R"({"shape": [)" + shape + R"(], "doubles": {"values": [)" + values + "]}}";
-}
-std::string Ints(const std::string& values) { return R"({"ints": {"values": [)" + values + "]}}"; }
-std::string Tensors(const std::string& y_pred, const std::string& y_true) {
-  return R"(, "y_pred": )" + y_pred + R"(, "y_true": )" + y_true;
 }
 
 struct Row {
@@ -352,107 +322,6 @@ TEST_F(OptionsTest, HalfPrecisionComesBackAsItCame) {
     EXPECT_EQ(response.hessian_diagonals().at("y_pred").raw(), raw(c.two, c.two));
     EXPECT_EQ(response.sum(), 5);
   }
-}
-
-TEST_F(OptionsTest, ErrorsNameTheFieldAndTheLoss) {
-  const std::string mse = Tensors(Doubles("1, 2"), Doubles("1, 2"));
-  const std::string labels = Tensors(Doubles("1, 2", "1, 3"), Ints("0"));
-  const struct {
-    std::string json;
-    Code code;
-    const char* text;
-  } kCases[] = {
-      {R"("loss": "smooth_l1", "options": {"convention": "KERAS"})" + mse, Code::INVALID_ARGUMENT,
-       "options.convention: KERAS has no smooth_l1; expected one of LOSSD, TORCH"},
-      {R"("loss": "ntxent", "hessian_diagonal": true)" + Tensors(Doubles("2, 2", "1, 2, 3, 4"), Ints("0, 0")),
-       Code::UNIMPLEMENTED, "hessian_diagonal: ntxent has no second derivative"},
-      {R"("loss": "mse", "with_respect_to": ["y_true"])" + mse, Code::INVALID_ARGUMENT,
-       "with_respect_to: \"y_true\" for mean_squared_error; expected y_pred"},
-      {R"("loss": "mse", "upstream": )" + Doubles("1, 2") + mse, Code::INVALID_ARGUMENT,
-       "upstream: is for the reduction NONE"},
-      {R"("loss": "mse", "options": {"reduction": "NONE"}, "upstream": )" + Doubles("1") + mse, Code::INVALID_ARGUMENT,
-       "upstream: shape [1]"},
-      {R"("loss": "gaussian_nll", "params": {"full": "maybe"}, "inputs": {"variance": )" + Doubles("1, 1") + "}" + mse,
-       Code::INVALID_ARGUMENT, "params.full: \"maybe\" for gaussian_nll; expected one of false, true"},
-      {R"("loss": "gaussian_nll", "params": {"full": 1}, "inputs": {"variance": )" + Doubles("1, 1") + "}" + mse,
-       Code::INVALID_ARGUMENT, "params.full: a number for gaussian_nll"},
-      {R"("loss": "huber", "params": {"delta": true})" + mse, Code::INVALID_ARGUMENT, "params.delta: not a number"},
-      {R"("loss": "huber", "params": {"delta": "inf"})" + mse, Code::INVALID_ARGUMENT, "params.delta: inf"},
-      {R"("loss": "mse", "class_weight": )" + Doubles("1, 1") + mse, Code::INVALID_ARGUMENT,
-       "class_weight: set for mean_squared_error"},
-      {R"("loss": "CrossEntropyLoss", "class_weight": )" + Doubles("1, 1, 1") + labels, Code::INVALID_ARGUMENT,
-       "class_weight: shape [3]"},
-      {R"("loss": "CrossEntropyLoss", "class_mask": {"bools": {"values": [false, false]}})" + labels,
-       Code::INVALID_ARGUMENT, "class_mask: leaves no class"},
-      {R"("loss": "mse", "pos_weight": )" + Doubles("1") + mse, Code::INVALID_ARGUMENT, "\"pos_weight\""},
-      {R"("loss": "mse", "options": {"label_smoothing": 0.1})" + mse, Code::INVALID_ARGUMENT,
-       "options.label_smoothing: set for mean_squared_error"},
-      {R"("loss": "bce_with_logits", "options": {"label_smoothing": 2})" + mse, Code::INVALID_ARGUMENT,
-       "options.label_smoothing: 2"},
-      {R"("loss": "mse", "options": {"ignore_index": 0})" + mse, Code::INVALID_ARGUMENT,
-       "options.ignore_index: set for mean_squared_error"},
-      {R"("loss": "mse", "options": {"axis": 0})" + mse, Code::INVALID_ARGUMENT, "options.axis: set for"},
-      {R"("loss": "CrossEntropyLoss", "options": {"axis": 2})" + labels, Code::INVALID_ARGUMENT, "options.axis: 2"},
-      {R"("loss": "mse", "options": {"item_axes": [0]})" + mse, Code::INVALID_ARGUMENT, "options.item_axes: set for"},
-      {R"("loss": "mse", "options": {"kink_policy": "ACTIVE"})" + mse, Code::INVALID_ARGUMENT,
-       "options.kink_policy: set for"},
-      {R"("loss": "CrossEntropyLoss", "options": {"last_axis": "MEAN_OF_LAST"})" + labels, Code::INVALID_ARGUMENT,
-       "options.last_axis: set for"},
-      {R"("loss": "mse", "options": {"divisor": "TERMS"})" + mse, Code::INVALID_ARGUMENT, "options.divisor: set for"},
-      {R"("loss": "triplet_margin", "inputs": {"anchor": )" + Doubles("1, 2", "0, 0") + "}", Code::INVALID_ARGUMENT,
-       "positive: missing; triplet_margin needs it"},
-  };
-  for (const auto& c : kCases) {
-    v1::GradientResponse response;
-    const auto status = Gradient(FromJson<v1::GradientRequest>("{" + c.json + "}"), &response);
-    EXPECT_EQ(status.error_code(), c.code) << c.json << "\n" << status.error_message();
-    EXPECT_THAT(status.error_message(), HasSubstr(c.text)) << c.json;
-  }
-  EXPECT_TRUE(EventuallyIdle());
-}
-
-TEST_F(OptionsTest, TheDescriptionSaysWhatCanBeAskedFor) {
-  const v1::DescribeLossResponse bce = Describe("BCEWithLogitsLoss");
-  EXPECT_EQ(bce.loss().name(), "binary_crossentropy");
-  EXPECT_EQ(bce.loss().topic(), "classification");
-  EXPECT_THAT(bce.use(), Not(IsEmpty()));
-  EXPECT_THAT(bce.tex(), HasSubstr("\\"));
-  EXPECT_TRUE(bce.has_hessian_diagonal() && bce.takes_class_weight() && bce.takes_label_smoothing());
-  EXPECT_FALSE(bce.takes_class_mask() || bce.has_kink_policy());
-  EXPECT_EQ(bce.default_reduction(), v1::MEAN);
-  ASSERT_EQ(bce.inputs_size(), 3);
-  EXPECT_TRUE(bce.inputs(0).name() == "y_pred" && bce.inputs(0).differentiable());
-  EXPECT_TRUE(bce.inputs(2).name() == "pos_weight" && bce.inputs(2).optional());
-  EXPECT_EQ(bce.inputs(2).shape(), "C");
-  ASSERT_EQ(bce.conventions_size(), 3);
-  EXPECT_EQ(bce.conventions(0).convention(), v1::KERAS);
-  EXPECT_EQ(bce.conventions(0).options().input_kind(), v1::PROBABILITIES);
-  EXPECT_EQ(bce.conventions(0).options().clip_policy(), v1::KERAS_CLIP);
-  EXPECT_EQ(bce.conventions(0).options().last_axis(), v1::MEAN_OF_LAST);
-  EXPECT_EQ(bce.conventions(1).options().clip_policy(), v1::TORCH_LOG_CLAMP);
-  EXPECT_EQ(bce.conventions(1).options().empty_policy(), v1::NAN_VALUE);
-  EXPECT_EQ(bce.conventions(2).options().input_kind(), v1::LOGITS);
-  EXPECT_EQ(bce.conventions(2).options().reduction(), v1::NONE);
-
-  const v1::DescribeLossResponse ctc = Describe("ctc");
-  EXPECT_EQ(ctc.loss().family(), "sequence");
-  EXPECT_EQ(ctc.output(), "feasible");
-  EXPECT_EQ(ctc.inputs(0).shape(), "... T C");
-  EXPECT_THAT(ctc.inputs(1).content(), HasSubstr("integers in [0, C)"));
-  EXPECT_TRUE(ctc.inputs(2).name() == "input_length" && ctc.inputs(2).optional());
-  const auto parameter = [&](const std::string& name) {
-    for (const v1::Parameter& p : ctc.parameters()) {
-      if (p.name() == name) return p;
-    }
-    return v1::Parameter();
-  };
-  EXPECT_THAT(parameter("infeasible").choices(), ElementsAre("inf", "zero"));
-  EXPECT_EQ(parameter("infeasible").default_choice(), "inf");
-
-  const v1::DescribeLossResponse l2 = Describe("l2");
-  EXPECT_EQ(l2.loss().topic(), "regularizers");
-  EXPECT_EQ(l2.default_reduction(), v1::SUM);
-  EXPECT_THAT(l2.target(), IsEmpty());
 }
 
 }  // namespace

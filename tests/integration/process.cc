@@ -15,6 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "tests/support/generic_client.h"
 
+// Of every sanitizer's runtime.
+extern "C" __attribute__((weak)) void __sanitizer_print_stack_trace();
+
 namespace lossd::testing {
 namespace {
 
@@ -114,6 +117,8 @@ ServerProcess::ServerProcess(const std::string& port_file, const std::string& me
   std::remove(port_file.c_str());
   std::remove(metrics_port_file.c_str());
 }
+
+bool UnderSanitizer() { return __sanitizer_print_stack_trace != nullptr; }
 
 std::string FindTool(const std::string& name) {
   const char* folder = std::getenv("TOOLS_BIN");

@@ -52,6 +52,9 @@ class ServerProcess : public Process {
   std::string address_, metrics_address_;
 };
 
+// The binaries were built with a sanitizer, whose heap keeps freed memory: how much they hold says nothing.
+bool UnderSanitizer();
+
 // The path of a tool that scripts/setup installs, or "": the test is then skipped.
 std::string FindTool(const std::string& name);
 

@@ -23,6 +23,7 @@ using testing::NewPath;
 using ::testing::Not;
 using testing::Process;
 using testing::ServerProcess;
+using testing::UnderSanitizer;
 using Code = grpc::StatusCode;
 
 constexpr char kEvaluate[] = "/lossd.v1.LossService/Evaluate";
@@ -196,9 +197,7 @@ TEST(Binary, OversizeCallsCostNoMemory) {
 
 // Waiting calls do not count either: their payloads stay with their callers until their turn.
 TEST(Binary, CallsBeyondTheBudgetCostNoMemoryWhileTheyWait) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "a sanitizer keeps freed memory: the high water says nothing";
-#endif
+  if (UnderSanitizer()) GTEST_SKIP() << "a sanitizer keeps freed memory: the high water says nothing";
   ServerProcess server({"--max_inflight_bytes=100000000", "--max_message_bytes=33000000"});
   const std::string message =
       LargeRequest<v1::GradientRequest>(3'000'000).SerializeAsString();  // 24 MB, reserved thrice

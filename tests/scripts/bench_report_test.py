@@ -93,6 +93,13 @@ class Calls(unittest.TestCase):
         expected = [(1.2, False), (60, True), (41, False)]
         self.assertEqual(list(answers(rpc.targets(document)).values()), expected)
 
+    def test_small_calls_beside_large_ones_have_a_table_of_their_own(self):
+        rates = ["calls_per_second", "p50_us", "p99_us", "p999_us", "large_calls_per_second", "large_p50_us"]
+        row = {"scenario": "small, beside large", "server": "lossd", **{rate: [1, 3, 2] for rate in rates}}
+        sections = dict(rpc.sections({"machine": MACHINE, "beside": [{**row, "cpu_share": [0.5, 0.7, 0.6]}]}))
+        expected = "| small, beside large | lossd | 2 | 2 | 2 | 2 | 2 | 2 | 0.6 |"
+        self.assertIn(expected, sections["Small calls beside large ones"])
+
     def test_what_was_not_measured_has_no_line(self):
         self.assertEqual(rpc.targets({"machine": MACHINE, "calls": [call("lossd", [1])]}), [])
 

@@ -3,6 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+
+#include "lossd/v1/loss_service.pb.h"
+#include "server/handlers/handlers.h"
+#include "tests/support/local_call.h"
 
 namespace lossd::server {
 namespace {
@@ -43,6 +48,43 @@ TEST(Costs, ManyRequestsForgetOneAnotherAndMixNothingUp) {
     EXPECT_EQ(*cost, microseconds(i));
   }
   EXPECT_GT(known, 0);
+}
+
+std::string Mse(int64_t count) {
+  v1::GradientRequest request;
+  request.set_loss("mse");
+  for (v1::Tensor* const tensor : {request.mutable_y_true(), request.mutable_y_pred()}) {
+    tensor->set_dtype(v1::F32);
+    tensor->add_shape(count);
+    tensor->set_raw(std::string(static_cast<size_t>(count) * sizeof(float), '\0'));
+  }
+  return request.SerializeAsString();
+}
+
+TEST(LargeRequests, AreComputedByTheThreadThatReadThemWhereNoSmallOneWaitsForIt) {
+  std::thread([] {  // which has seen no request yet, and has slept enough to be at leisure
+    Executor executor(1);
+    Costs costs;
+    HandlerContext context{.executor = executor, .on_evaluation = [](const Problem&, const Plan&) {}, .costs = &costs};
+    const auto is_handed_over = [&](int64_t count) {
+      std::this_thread::sleep_for(milliseconds(20));
+      testing::LocalCall call(Mse(count));
+      Gradient(context, call);
+      EXPECT_TRUE(call.status().ok()) << call.status().error_message();
+      return call.handed_over();
+    };
+    constexpr int64_t kLarge = 16 << 10, kSmall = 32;
+    EXPECT_TRUE(is_handed_over(kLarge)) << "its cost is not known";
+    EXPECT_FALSE(is_handed_over(kLarge));
+    EXPECT_FALSE(is_handed_over(kSmall));
+    EXPECT_TRUE(is_handed_over(kLarge)) << "a small one came before";
+    const auto begin = std::chrono::steady_clock::now();
+    const bool again = is_handed_over(kLarge);
+    EXPECT_TRUE(again || std::chrono::steady_clock::now() - begin > milliseconds(100)) << "and not long ago";
+    std::this_thread::sleep_for(milliseconds(100));
+    EXPECT_FALSE(is_handed_over(kLarge)) << "none came since";
+  })
+      .join();
 }
 
 }  // namespace
