@@ -124,7 +124,8 @@ struct Problem {
   // The gradient of this input can be written over its bytes: nothing reads an element again whose slope is known.
   bool may_overwrite(size_t input) const {
     const BoundInput& bound = inputs[input];
-    return elementwise() && gradient && bound.wanted && !bound.integer && !bound.shared && !bound.per_class &&
+    const bool in_turn = elementwise() || (finishes && input == 0 && !hessian_diagonal);
+    return in_turn && gradient && bound.wanted && !bound.integer && !bound.shared && !bound.per_class &&
            bound.order.empty() && !bound.view->changes();
   }
 

@@ -89,6 +89,12 @@ void ClearMasked(const Problem& problem, Run run, std::byte* numbers) {
   }
 }
 
+// The elements of an input that a run of items reads.
+Run ElementsOf(const Problem& problem, const BoundInput& input, Run items) {
+  if (input.shared) return {0, input.width};
+  return {problem.kernel_items(items.begin) * input.width, problem.kernel_items(items.count) * input.width};
+}
+
 // Where slopes that are written over their elements go: there, or to scratch that is cut into pieces afterwards.
 std::byte* PlaceOver(const BoundInput& input, Run elements, std::byte* scratch) {
   std::byte* const place = input.view->Find(elements.begin, elements.count);
@@ -129,9 +135,9 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (outputs.gradients[i] == nullptr && !outputs.over_input[i]) continue;
     const BoundInput& input = problem.inputs[i];
-    const size_t first = input.shared ? 0 : problem.kernel_items(run.begin) * input.width;
-    to[i] = outputs.over_input[i] ? PlaceOver(input, {first, block.items}, workspace.inputs[i].raw)
-                                  : outputs.gradients[i] + first * SizeOf(input.view->dtype());
+    const Run elements = ElementsOf(problem, input, run);
+    to[i] = outputs.over_input[i] ? PlaceOver(input, elements, workspace.inputs[i].raw)
+                                  : outputs.gradients[i] + elements.begin * SizeOf(input.view->dtype());
     block.slope[i] = reinterpret_cast<T*>(workspace.inputs[i].slope == nullptr ? to[i] : workspace.inputs[i].slope);
     slopes = true;
   }
@@ -190,7 +196,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (!outputs.over_input[i] || to[i] != workspace.inputs[i].raw) continue;
-    problem.inputs[i].view->Overwrite(problem.kernel_items(run.begin), block.items, to[i]);
+    const Run elements = ElementsOf(problem, problem.inputs[i], run);
+    problem.inputs[i].view->Overwrite(elements.begin, elements.count, to[i]);
   }
   if (outputs.hessian != nullptr) {
     std::byte* const hessian = outputs.hessian + problem.kernel_items(run.begin) * block.width * SizeOf(problem.dtype);

@@ -76,7 +76,6 @@ void BitsAreTheSame(const Contract& contract, const Form& form, DType dtype, con
       first = bits;
       EXPECT_TRUE(subject.Run(false, weighted, reduction, 2) == *first) << "2 threads";
       EXPECT_TRUE(subject.Run(true, weighted, reduction, 3) == *first) << "3 threads, in pieces";
-      if (contract.family != Family::kElementwise) continue;
       EXPECT_TRUE(subject.Run(true, weighted, reduction, 2, Place::kOverInputs) == *first) << "over the inputs";
     }
     ASSERT_TRUE(first.has_value()) << "no instruction set with FMA on this machine";
@@ -113,23 +112,38 @@ TEST(SameBits, WhateverTheThreadsThePiecesAndTheInstructionSet) {
   }
 }
 
-// Strips that lie in one piece, and such as straddle several; a ragged end.
+// Extents whose strips lie in one piece or straddle several, with ragged ends; none where no gradient is written over
+// its input.
+std::vector<Extent> OverwrittenExtents(const Loss& loss) {
+  const Contract& contract = *loss.contract;
+  std::vector<Extent> extents;
+  const auto add = [&](Shape items, size_t width) {
+    extents.push_back(ExtentOf(contract, 1, width));
+    extents.back().items = std::move(items);
+  };
+  if (contract.family == Family::kElementwise) add({3001, 3}, 1);
+  if (loss.forms[0].finishes) {
+    add({3001}, 3);
+    add({17, 3}, 1000);
+    add({5}, 5000);
+  }
+  return extents;
+}
+
 TEST(SameBits, WhereverGradientsAreWritten) {
   for (const Loss& loss : TestedLosses()) {
-    const Contract& contract = *loss.contract;
-    if (contract.family != Family::kElementwise) continue;
-    Extent extent = ExtentOf(contract, 1, 3);
-    extent.items = {3001, 3};
-    for (const Form& form : contract.forms) {
-      for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
-        SCOPED_TRACE(Cat(Describe(contract, form), " ", Name(dtype), " seed ", kSeed));
-        const Subject subject(contract, form, dtype, extent);
-        for (const int64_t target : SimdTargets()) {
-          const OnTarget on(target);
-          for (const auto& [weighted, reduction] : kWays) {
-            const Bits apart = subject.Run(false, weighted, reduction, 1);
-            EXPECT_TRUE(subject.Run(false, weighted, reduction, 1, Place::kOverInputs) == apart) << "over one piece";
-            EXPECT_TRUE(subject.Run(true, weighted, reduction, 1, Place::kOverInputs) == apart) << "over pieces";
+    for (const Extent& extent : OverwrittenExtents(loss)) {
+      for (const Form& form : loss.contract->forms) {
+        for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
+          SCOPED_TRACE(Cat(Describe(*loss.contract, form), " ", Name(dtype), " seed ", kSeed));
+          const Subject subject(*loss.contract, form, dtype, extent);
+          for (const int64_t target : SimdTargets()) {
+            const OnTarget on(target);
+            for (const auto& [weighted, reduction] : kWays) {
+              const Bits apart = subject.Run(false, weighted, reduction, 1);
+              EXPECT_TRUE(subject.Run(false, weighted, reduction, 1, Place::kOverInputs) == apart) << "over one piece";
+              EXPECT_TRUE(subject.Run(true, weighted, reduction, 1, Place::kOverInputs) == apart) << "over pieces";
+            }
           }
         }
       }
