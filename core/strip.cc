@@ -161,6 +161,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
 
   if (problem.finishes) {
     block.stored = problem.inputs[0].view->dtype();
+    block.slope_bytes = problem.inputs[0].view->count() * SizeOf(block.stored);
     block.factors = factors;
   }
 

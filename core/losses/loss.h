@@ -51,9 +51,11 @@ struct Block {
 
   // kElementwise: every slope and curvature is multiplied by factors.common. Kernels that finish their slopes
   // (FormKernels::finishes) multiply them by all of `factors`; their in[0] and slope[0] are elements of `stored`, and
-  // the value of an item that is left out is not looked at. All others leave that to their caller.
+  // the value of an item that is left out is not looked at. What they write past the caches is put in order
+  // (hwy::FlushStream) by whoever calls them, once for many blocks. All others leave that to their caller.
   Factors factors{};
   DType stored = kDTypeOf<T>;
+  size_t slope_bytes = 0;  // of their slope[0], all blocks together
 };
 
 // Block<float>::factors.common is a sum of two floats to its kernel, and must leave room below the first for the

@@ -67,8 +67,9 @@ template <bool kMayBeNan, class D>
 HWY_INLINE auto RoundedToBFloat16([[maybe_unused]] D d, hn::Vec<D> v) {
   const hn::RebindToUnsigned<D> d32;
   const auto bits = hn::BitCast(d32, v);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFF)));
+  // Half a unit, but for what lies in the middle above an even number.
+  const auto odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
+  const auto rounded = hn::Add(bits, hn::IfThenElse(odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7FFF)));
   if constexpr (!kMayBeNan) return rounded;
   const auto nan = hn::Or(bits, hn::Set(d32, 0x400000));  // quiet, and not rounded to infinity
   return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), nan, rounded);
@@ -102,8 +103,18 @@ HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, Half* to) {
   }
 }
 
-// Vectors to `to`, one behind the other. kStreams: past the caches, to a multiple of 64 bytes; other threads see them
-// after hwy::FlushStream on this one.
+// Past the caches, a vector's worth at a time, to a multiple of 64 bytes; other threads see them after hwy::FlushStream
+// on this one. `bytes`: a multiple of a vector.
+template <class S>
+HWY_INLINE void StreamBytes(const S* from, size_t bytes, S* to) {
+  const hn::CappedTag<uint8_t, 64> d;
+  for (size_t i = 0; i < bytes; i += hn::MaxLanes(d)) {
+    const auto v = hn::LoadU(d, reinterpret_cast<const uint8_t*>(from) + i);
+    hn::Stream(v, d, reinterpret_cast<uint8_t*>(to) + i);
+  }
+}
+
+// Vectors to `to`, one behind the other; kStreams: as StreamBytes.
 template <bool kMayBeNan, bool kStreams = false, size_t kVectors, class S>
 HWY_INLINE void PutAll(const hn::Vec<Tag<float>> (&v)[kVectors], S* to) {
   const Tag<float> d;
@@ -124,18 +135,18 @@ HWY_INLINE void PutAll(const hn::Vec<Tag<float>> (&v)[kVectors], S* to) {
     }
     return;
   }
-  if constexpr (std::is_same_v<S, Half> && kStreams && kConvertsF16) {
-    const hn::Rebind<hwy::float16_t, Tag<float>> d16;
-    const hn::Rebind<uint16_t, Tag<float>> bits;
-    for (size_t u = 0; u < kVectors; ++u) {
-      hn::Stream(hn::BitCast(bits, hn::DemoteTo(d16, v[u])), bits, reinterpret_cast<uint16_t*>(to + u * kStep));
-    }
-    return;
-  }
 #endif
-  for (size_t u = 0; u < kVectors; ++u) PutFloats<kMayBeNan>(d, v[u], to + u * kStep);
+  if constexpr (kStreams && std::is_same_v<S, float>) {
+    for (size_t u = 0; u < kVectors; ++u) hn::Stream(v[u], d, to + u * kStep);
+  } else if constexpr (kStreams) {
+    HWY_ALIGN S room[kVectors * kStep];
+    PutAll<kMayBeNan>(v, room);
+    StreamBytes(room, sizeof room, to);
+  } else {
+    for (size_t u = 0; u < kVectors; ++u) PutFloats<kMayBeNan>(d, v[u], to + u * kStep);
+  }
 }
-template <bool kMayBeNan, bool kStreams = false, size_t kVectors>
+template <bool kMayBeNan, size_t kVectors>
 HWY_INLINE void PutAll(const hn::Vec<Doubles> (&v)[kVectors], double* to) {
   for (size_t u = 0; u < kVectors; ++u) hn::StoreU(v[u], Doubles(), to + u * kLanes<double>);
 }

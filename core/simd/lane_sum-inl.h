@@ -83,6 +83,28 @@ class LaneSum {
   V lanes_[kChunk / kLanes<double>];
 };
 
+// The same in float, for what ends in 16 bits: positive numbers, of a few thousand elements.
+class FloatLaneSum {
+  using V = hn::Vec<Tag<float>>;
+
+ public:
+  HWY_INLINE FloatLaneSum() {
+    for (V& lane : lanes_) lane = hn::Zero(Tag<float>());
+  }
+  HWY_INLINE void Add(size_t at, V v) {
+    V& lane = lanes_[at / kLanes<float>];
+    lane = hn::Add(lane, v);
+  }
+  HWY_INLINE double Total() const {
+    LaneSum sum;
+    for (size_t i = 0; i < kChunk / kLanes<float>; ++i) sum.Add(i * kLanes<float>, lanes_[i]);
+    return sum.Total();
+  }
+
+ private:
+  V lanes_[kChunk / kLanes<float>];
+};
+
 // Calls chunk(i) for each whole chunk [i, i + kChunk) of [0, n), then tail(i, n - i) for what is left, if anything.
 template <class ChunkFn, class TailFn>
 HWY_INLINE void EachChunk(size_t n, const ChunkFn& chunk, const TailFn& tail) {

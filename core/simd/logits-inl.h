@@ -42,24 +42,28 @@ class LogitRow {
   using T = Arithmetic<S>;
 
   // x [width]; slope [width], null where no slopes are wanted; t [width], targets in the arithmetic, or null.
-  LogitRow(const S* x, const T* t, size_t width, S* slope, double* scratch, const Crew* crew)
+  // `streams`: slopes are written past the caches, but for rows that do not gain by it.
+  LogitRow(const S* x, const T* t, size_t width, S* slope, bool streams, double* scratch, const Crew* crew)
       : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
-    streams_ = sizeof(S) == 2 && slope != nullptr && width >= kNarrowestStreamed;
-    if (slope == nullptr || width > kWidestAlone) return;
+    if (slope == nullptr) return;
+    const bool gains = std::is_same_v<S, float> ? width <= kStretch : sizeof(S) == 2 && width > kStretch;
+    streams_ = streams && gains && reinterpret_cast<uintptr_t>(slope) % sizeof(S) == 0;
+    if (width > kWidestAlone) return;
     if constexpr (std::is_same_v<S, T>) masses_ = slope;
-    apart_ = !std::is_same_v<S, T> || (width <= kStretch && sizeof(T) == sizeof(float));
-    if (apart_) masses_ = reinterpret_cast<T*>(scratch + SumsScratch(width));
+    const bool apart = !std::is_same_v<S, T> || (width <= kStretch && sizeof(T) == sizeof(float));
+    if (apart) masses_ = reinterpret_cast<T*>(scratch + SumsScratch(width));
   }
 
   // The first sweep. False: the row has no class probabilities, or nobody waits for them any more.
   template <bool kTargets>
   HWY_INLINE bool Sum() {
+    // Of one stretch the slopes are written next, while its masses are in L1.
+    const S* const soon = width_ > kStretch || streams_ ? nullptr : slope_;
     EachStretch([&](size_t i, size_t begin, size_t n) HWY_ATTR {
       const T* const t = kTargets ? t_ + begin : nullptr;
       if (masses_ == nullptr) {
         sums_[i] = SumStretch<S, kTargets, false>(x_ + begin, t, n, nullptr, nullptr);
       } else {
-        const S* const soon = apart_ && width_ <= kStretch ? slope_ : nullptr;
         sums_[i] = SumStretch<S, kTargets, true>(x_ + begin, t, n, masses_ + begin, soon);
       }
     });
@@ -73,10 +77,8 @@ class LogitRow {
   double spread() const { return spread_; }  // sum t (max - x)
 
   double x(size_t c) const { return Read(x_ + c); }
-  void Put(size_t c, double slope) {
-    const S rounded = From<S>(slope);
-    std::memcpy(slope_ + c, &rounded, sizeof rounded);
-  }
+  // The slope of one class instead of what Write would write. REQUIRES: before Write.
+  void Put(size_t c, double slope) { instead_ = {c, From<S>(slope)}; }
 
   // S - e^(x_c - max) of one class. REQUIRES: before Write.
   double Others(size_t c) const {
@@ -100,12 +102,13 @@ class LogitRow {
       const StretchSlopes slopes{max, of.scale, factor, of.max == max_};
       const T* const t = kTargets ? t_ + begin : nullptr;
       S* const to = slope_ + begin;
+      const Instead<S> instead{instead_.at - begin, instead_.slope};
       if ((kTargets && of.scale < 0x1p-60) || !InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
-        WriteStretch<S, kTargets, false, true, false>(x_ + begin, t, n, slopes, fn, to);
+        WriteStretch<S, kTargets, false, true, false>(x_ + begin, t, n, slopes, fn, instead, to);
       } else if (masses_ != nullptr) {
-        WriteFrom<kTargets, true>(masses_ + begin, t, n, slopes, fn, to);
+        WriteFrom<kTargets, true>(masses_ + begin, t, n, slopes, fn, instead, to);
       } else {
-        WriteFrom<kTargets, false>(x_ + begin, t, n, slopes, fn, to);
+        WriteFrom<kTargets, false>(x_ + begin, t, n, slopes, fn, instead, to);
       }
     });
   }
@@ -117,21 +120,15 @@ class LogitRow {
     return factor == 0 || (std::abs(factor) > 0x1p-100 && std::abs(factor) < 0x1p100);
   }
 
-  // A stretch from x or its masses. What is streamed begins at a cache line; what lies before is written by itself.
   template <bool kTargets, bool kKept, class X, class Fn>
   HWY_INLINE void WriteFrom(const X* from, const T* t, size_t n, const StretchSlopes& slopes, const Fn& fn,
-                            S* to) const {
-    if constexpr (sizeof(S) == 2) {
-      constexpr size_t kLine = 64;
-      const size_t before = (kLine - reinterpret_cast<uintptr_t>(to) % kLine) % kLine / sizeof(S);
-      const bool aligns = reinterpret_cast<uintptr_t>(to) % sizeof(S) == 0;
-      if (streams_ && aligns && n >= 2 * kBatch) {
-        if (before > 0) WriteStretch<S, kTargets, kKept, false, false>(from, t, before, slopes, fn, to);
-        if constexpr (kTargets) t += before;
-        return WriteStretch<S, kTargets, kKept, false, true>(from + before, t, n - before, slopes, fn, to + before);
+                            const Instead<S>& instead, S* to) const {
+    if constexpr (sizeof(S) <= sizeof(float)) {
+      if (streams_ && n >= kFewestStreamed) {
+        return WriteStretch<S, kTargets, kKept, false, true>(from, t, n, slopes, fn, instead, to);
       }
     }
-    WriteStretch<S, kTargets, kKept, false, false>(from, t, n, slopes, fn, to);
+    WriteStretch<S, kTargets, kKept, false, false>(from, t, n, slopes, fn, instead, to);
   }
 
   // One element at any alignment.
@@ -149,7 +146,6 @@ class LogitRow {
     const auto one = [&](size_t i) HWY_ATTR { work(i, i * kStretch, std::min(kStretch, width_ - i * kStretch)); };
     if (crew_ == nullptr || width_ <= kWidestAlone) {
       for (size_t i = 0; i < count; ++i) one(i);
-      if (streams_) hwy::FlushStream();
       return;
     }
     crew_->ForEachTile((count + kStretchesInTile - 1) / kStretchesInTile, [&](size_t tile) HWY_ATTR {
@@ -200,7 +196,7 @@ class LogitRow {
   const Crew* crew_;
   T* masses_ = nullptr;   // of the stretches; null: they are computed again
   bool streams_ = false;  // slopes are written past the caches
-  bool apart_ = false;    // they lie in the scratch
+  Instead<S> instead_;
   double max_ = 0;
   Masses masses_sum_{};
   double targets_ = 0, spread_ = 0;

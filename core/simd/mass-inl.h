@@ -17,25 +17,51 @@ namespace HWY_NAMESPACE {
 
 // Of(x, e): e[u] = the mass of x[u], for logits of which the largest is `max`, finite. Masses of one MassOf have the
 // ratios of the exponentials; top() is that of max in double. -inf has the mass 0; NaN may have any in double.
+// kCoarse: for logits that come in 16 bits.
 template <class T, bool kCoarse>
 class MassOf;
+
+// Masses of float carry a factor of 2^kMassLift: those that are not 0 are normal numbers, down to the smallest that a
+// share may be, 151 powers of 2 below the largest.
+inline constexpr int kMassLift = 24;
+inline constexpr double kMassUnit = 0x1p24;
+inline constexpr double kLog2E = 1.44269504088896341, kLn2 = 0.693147180559945309;
+
+// The larger of v and least, NaN where v is. Of x86's maximum that is true of the second operand.
+template <class V>
+HWY_INLINE V AtLeast(V least, V v) {
+#if HWY_TARGET <= HWY_SSE4 && HWY_ARCH_X86
+  return hn::Max(least, v);
+#else
+  return hn::IfThenElse(hn::Lt(v, least), least, v);
+#endif
+}
+
+// The nearest integer, of a magnitude below 2^51.
+HWY_INLINE double Nearest(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
+
+// 2^n of the integers that `field` was rounded to by adding 1.5 * 2^23 and the bias of exponents: those are its low
+// bits, and the others fall off.
+template <class V>
+HWY_INLINE V PowerOf2(V field) {
+  const Tag<float> d;
+  const hn::RebindToSigned<Tag<float>> di;
+  return hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, field)));
+}
 
 // e^x = 2^n (1 + expm1 r), x = n ln 2 + r. Not e^(x - max): the subtraction rounds, which costs 16 units in the last
 // place at x - max = -50, and an exact one costs six more operations. So x is taken as it is, and 2^-N, N ln 2 close to
 // max, goes into the exponent. From |max| = kFar on x - max is exact wherever its exponential is not 0 (Sterbenz: the
 // two are within a factor of 2), and is taken instead, N = 0.
 //
-// Masses carry a factor of 2^kMassLift: those that are not 0 are normal numbers, down to the smallest that a share may
-// be.
-//
-// Within 1.1 units in the last place of float; kCoarse, for what ends in 16 bits: within 2^-19.
-template <bool kCoarse>
-class MassOf<float, kCoarse> {
+// Within 1.1 units in the last place.
+template <>
+class MassOf<float, false> {
  public:
   explicit HWY_INLINE MassOf(float max) {
     const float origin = std::abs(max) < kFar ? 0.0f : max;
     const float near = max - origin;
-    const double n = (near * kLog2E + 0x1.8p52) - 0x1.8p52;  // the nearest integer
+    const double n = Nearest(near * kLog2E);
     origin_ = hn::Set(d_, origin);
     // Exponents are biased, so that 2^(n - N + kMassLift) has the field n + bias, and the field of `least` is 0: that
     // is the mass 0.
@@ -54,64 +80,93 @@ class MassOf<float, kCoarse> {
   HWY_INLINE void Of(const hn::Vec<Tag<float>> (&x)[kVectors], hn::Vec<Tag<float>> (&e)[kVectors]) const {
     using V = hn::Vec<Tag<float>>;
     const Tag<float> d;
-    const hn::RebindToSigned<Tag<float>> di;
-    // e^r = 1 + r + r^2 P(r) to 2^-28.2; kCoarse to 2^-23.1.
-    static constexpr double kFine[] = {0.499999934321, 0.16666520399, 0.0416683907835, 0.00836874510894,
-                                       0.00138145401768};
-    static constexpr double kRough[] = {0.499992303109, 0.166671153944, 0.0418903314201, 0.00831250081548};
-    V field[kVectors], r[kVectors], n[kVectors];
-    for (size_t u = 0; u < kVectors; ++u) r[u] = AtLeast(hn::Sub(x[u], origin_));
-    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(r[u], C(d, 1.44269504088896341), magic_);
+    // e^r = 1 + r + r^2 P(r) to 2^-28.2.
+    static constexpr double kP[] = {0.499999934321, 0.16666520399, 0.0416683907835, 0.00836874510894, 0.00138145401768};
+    V field[kVectors], r[kVectors], n[kVectors], p[kVectors];
+    for (size_t u = 0; u < kVectors; ++u) r[u] = AtLeast(least_, hn::Sub(x[u], origin_));
+    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(r[u], C(d, kLog2E), magic_);
     for (size_t u = 0; u < kVectors; ++u) n[u] = hn::Sub(field[u], magic_);
-    if constexpr (kCoarse && kFuses) {
-      for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, 0.693147180559945309), r[u]);
-    } else {
-      for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2High), r[u]);
-      for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2Low), r[u]);
+    for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2High), r[u]);
+    for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2Low), r[u]);
+    for (size_t u = 0; u < kVectors; ++u) p[u] = hn::MulAdd(C(d, kP[4]), r[u], C(d, kP[3]));
+    for (size_t k = 3; k-- > 0;) {
+      for (size_t u = 0; u < kVectors; ++u) p[u] = hn::MulAdd(p[u], r[u], C(d, kP[k]));
     }
-    const auto expm1 = [&](const auto& c) HWY_ATTR {
-      constexpr size_t kCount = sizeof(c) / sizeof(c[0]);
-      V p[kVectors];
-      for (size_t u = 0; u < kVectors; ++u) p[u] = hn::MulAdd(C(d, c[kCount - 1]), r[u], C(d, c[kCount - 2]));
-      for (size_t k = kCount - 2; k-- > 0;) {
-        for (size_t u = 0; u < kVectors; ++u) p[u] = hn::MulAdd(p[u], r[u], C(d, c[k]));
-      }
-      for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(hn::Mul(r[u], r[u]), p[u], r[u]);
-    };
-    if constexpr (kCoarse) {
-      expm1(kRough);
-    } else {
-      expm1(kFine);
-    }
+    for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(hn::Mul(r[u], r[u]), p[u], r[u]);
     for (size_t u = 0; u < kVectors; ++u) {
-      const V scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, field[u])));  // the magic's own bits fall off
+      const V scale = PowerOf2(field[u]);
       e[u] = hn::MulAdd(scale, e[u], scale);
     }
   }
 
  private:
-  // The larger of v and least_, NaN where v is. Of x86's maximum that is true of the second operand.
-  HWY_INLINE hn::Vec<Tag<float>> AtLeast(hn::Vec<Tag<float>> v) const {
-#if HWY_TARGET <= HWY_SSE4 && HWY_ARCH_X86
-    return hn::Max(least_, v);
-#else
-    return hn::IfThenElse(hn::Lt(v, least_), least_, v);
-#endif
-  }
-
-#if HWY_NATIVE_FMA
-  static constexpr bool kFuses = true;  // n ln 2 is not rounded before it is subtracted
-#else
-  static constexpr bool kFuses = false;
-#endif
-  static constexpr float kFar = 208;    // twice the depth at which float has no smaller exponential
-  static constexpr int kMassLift = 24;  // 151 powers of 2 lie between the largest mass and the smallest
-  static constexpr double kMassUnit = 0x1p24;
-  static constexpr double kLog2E = 1.44269504088896341, kLn2 = 0.693147180559945309;
+  static constexpr float kFar = 208;  // twice the depth at which float has no smaller exponential
 
   Tag<float> d_;
   hn::Vec<Tag<float>> origin_, least_, magic_;
   double remainder_;  // e^remainder 2^kMassLift is the mass of max
+};
+
+// For logits of 11 bits or less, whose answers end in 16 bits: e^x = 2^n 2^f, x log2 e = n + f, in two thirds of the
+// operations. Within 2^-18.
+//
+// From |max| = kFar on, where the neighbours of max have no share beside it, log2 e is replaced by a power of 2 that
+// leaves them none either and keeps n where float has all integers.
+template <>
+class MassOf<float, true> {
+ public:
+  explicit HWY_INLINE MassOf(float max) {
+    const Tag<float> d;
+    double log2_e = static_cast<float>(kLog2E), ln2 = kLn2;
+    if (HWY_UNLIKELY(std::abs(max) >= kFar)) {
+      ln2 = std::ldexp(1.0, std::ilogb(max) - 17);
+      log2_e = 1 / ln2;
+    }
+    const double n = Nearest(max * log2_e);
+    const double bias = 127 + kMassLift - n;  // as above
+    log2_e_ = C(d, log2_e);
+    least_ = C(d, -bias * ln2);
+    magic_ = C(d, 0x1.8p23 + bias);
+    remainder_ = max * log2_e - n;
+  }
+
+  double top() const {
+    return Scalar(remainder_ * kLn2, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); }) * kMassUnit;
+  }
+
+  template <size_t kVectors>
+  HWY_INLINE void Of(const hn::Vec<Tag<float>> (&x)[kVectors], hn::Vec<Tag<float>> (&e)[kVectors]) const {
+    using V = hn::Vec<Tag<float>>;
+    const Tag<float> d;
+    // 2^f to 2^-18.5.
+    static constexpr double kP[] = {0.999999261442, 0.693121814743, 0.240247448315, 0.0559178603406, 0.0095701018633};
+    V field[kVectors], f[kVectors];
+    for (size_t u = 0; u < kVectors; ++u) f[u] = AtLeast(least_, x[u]);
+    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(f[u], log2_e_, magic_);
+    for (size_t u = 0; u < kVectors; ++u) f[u] = Fraction(f[u], hn::Sub(field[u], magic_));
+    for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(C(d, kP[4]), f[u], C(d, kP[3]));
+    for (size_t k = 3; k-- > 0;) {
+      for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(e[u], f[u], C(d, kP[k]));
+    }
+    for (size_t u = 0; u < kVectors; ++u) e[u] = hn::Mul(e[u], PowerOf2(field[u]));
+  }
+
+ private:
+  static constexpr float kFar = 0x1p20;  // where BF16 is 2^13 from number to number, and F16 has none
+
+  // x log2 e - n.
+  HWY_INLINE hn::Vec<Tag<float>> Fraction(hn::Vec<Tag<float>> x, hn::Vec<Tag<float>> n) const {
+#if HWY_NATIVE_FMA
+    return hn::MulSub(x, log2_e_, n);
+#else  // by 12 bits, times which x is exact, and the others
+    const Tag<float> d;
+    const auto high = hn::And(log2_e_, hn::BitCast(d, hn::Set(hn::RebindToUnsigned<Tag<float>>(), 0xFFFFF000)));
+    return hn::MulAdd(x, hn::Sub(log2_e_, high), hn::MulSub(x, high, n));
+#endif
+  }
+
+  hn::Vec<Tag<float>> log2_e_, least_, magic_;
+  double remainder_;  // 2^remainder 2^kMassLift is the mass of max
 };
 
 template <>

@@ -1,11 +1,13 @@
 // Two ways to ask for the same thing: 16-bit tensors and wider ones, a class axis in the middle and at the end, a fold
 // of the last axis and a fold by hand.
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
 
 #include "core/registry.h"
 #include "core/strings.h"
+#include "core/wide_rows.h"
 #include "gtest/gtest.h"
 #include "tests/support/cases.h"
 #include "tests/support/losses.h"
@@ -250,6 +252,56 @@ TEST(Equivalence, RowsOfLogitsIn16BitsAreTheirAnswersInDoubleRounded) {
             for (size_t i = 0; i < kRows; ++i) {
               ASSERT_LE(std::abs(value[i] - values[i]), HalfUlp(dtype, values[i])) << "value " << i;
             }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Slopes of many bytes are written past the caches (core/wide_rows.h).
+TEST(Equivalence, RowsOfLogitsHaveTheSameSlopesInLargeTensors) {
+  constexpr size_t kRows = 3;  // over and over
+  for (const std::string_view name : {"sparse_categorical_crossentropy", "categorical_crossentropy"}) {
+    const Contract& contract = *FindLoss(name)->loss.contract;
+    const bool sparse = contract.inputs[1].content == Content::kIndex;
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+      for (const size_t width : {1000, 2049}) {
+        SCOPED_TRACE(Cat(name, " ", Name(dtype), " ", width));
+        Rng rng(kSeed);
+        std::vector<double> logits(kRows * width), targets(kRows * width, 0.0), labels;
+        for (double& x : logits) x = rng() % 7 == 0 ? -kInf : std::normal_distribution<double>(0, 3)(rng);
+        for (size_t row = 0; row < kRows; ++row) {
+          labels.push_back(static_cast<double>(rng() % width));
+          const size_t label = row * width + static_cast<size_t>(labels.back());
+          logits[label] = 1.5;
+          targets[label] = 1;
+        }
+        const auto slopes = [&](size_t times) {
+          const auto repeat = [&](const std::vector<double>& once) {
+            std::vector<double> all;
+            for (size_t i = 0; i < times; ++i) all.insert(all.end(), once.begin(), once.end());
+            return all;
+          };
+          const auto rows = static_cast<int64_t>(kRows * times), classes = static_cast<int64_t>(width);
+          const Tensor target = sparse ? Tensor{{rows}, repeat(labels)} : Tensor{{rows, classes}, repeat(targets)};
+          Call call = MakeCall(contract, contract.forms[0], dtype,
+                               {{"y_pred", Tensor{{rows, classes}, repeat(logits)}}, {"y_true", target}});
+          call.request.options.reduction = Reduction::kSum;
+          call.request.gradient = true;
+          const absl::StatusOr<Bits> bits = Solve(call);
+          EXPECT_TRUE(bits.ok()) << bits.status();
+          return bits.ok() ? bits->gradient() : std::vector<std::byte>();
+        };
+        const size_t bytes = kRows * width * SizeOf(dtype), times = kStreamedBytes / bytes + 1;
+        for (const int64_t target : SimdTargets()) {
+          const OnTarget on(target);
+          const std::vector<std::byte> few = slopes(1), many = slopes(times);
+          ASSERT_EQ(few.size(), bytes);
+          ASSERT_EQ(many.size(), times * bytes);
+          for (size_t i = 0; i < times; ++i) {
+            ASSERT_TRUE(std::equal(few.begin(), few.end(), many.begin() + static_cast<std::ptrdiff_t>(i * bytes)))
+                << "rows from " << i * kRows;
           }
         }
       }

@@ -103,12 +103,14 @@ struct SparseCategoricalCrossentropy {
     if (!row.template Sum<false>()) return kNan;
     const Masses& masses = row.masses();
     const double x_label = row.x(label);
+    // Before the slopes, which need not wait for it.
+    const double value = Log1pScalar(masses.rest) + (row.max() - x_label);
     if (row.has_slope()) {
       const double others = row.Others(label);
-      row.template Write<false>(factor / masses.sum(), nullptr);
       row.Put(label, -factor * (others / masses.sum()));
+      row.template Write<false>(factor / masses.sum(), nullptr);
     }
-    return Log1pScalar(masses.rest) + (row.max() - x_label);
+    return value;
   }
 
   template <Form kForm, bool kSlope, class T>
