@@ -5,8 +5,8 @@
 // second multiplies the masses by what a stretch has in common,
 //   e^(max of the stretch - max of the row) / S times the factor of the row's slopes,
 // and writes them as they are sent. In between masses wait in a scratch; where slopes are of the arithmetic, those of
-// more than a stretch in the memory of the slopes. In a row that no cache holds they are computed twice instead, to the
-// same bits.
+// more than a stretch in the memory of the slopes, if that is not the logits' own. In a row that no cache holds, and in
+// one of doubles whose slopes take the place of the logits, they are computed twice instead, to the same bits.
 //
 // Stretches are merged in their order. So it does not matter who computed them, and a wide row is shared by threads.
 
@@ -41,17 +41,20 @@ class LogitRow {
  public:
   using T = Arithmetic<S>;
 
-  // x [width]; slope [width], null where no slopes are wanted; t [width], targets in the arithmetic, or null.
+  // x [width]; slope [width], null where no slopes are wanted, or x; t [width], targets in the arithmetic, or null.
   // `streams`: slopes are written past the caches, but for rows that do not gain by it.
   LogitRow(const S* x, const T* t, size_t width, S* slope, bool streams, double* scratch, const Crew* crew)
       : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
     if (slope == nullptr) return;
     const bool gains = std::is_same_v<S, float> ? width <= kStretch : sizeof(S) == 2 && width > kStretch;
-    streams_ = streams && gains && reinterpret_cast<uintptr_t>(slope) % sizeof(S) == 0;
+    const bool over = static_cast<const void*>(slope) == x;  // a logit stays until the slope takes its place
+    streams_ = streams && gains && !over && reinterpret_cast<uintptr_t>(slope) % sizeof(S) == 0;
     if (width > kWidestAlone) return;
-    if constexpr (std::is_same_v<S, T>) masses_ = slope;
-    const bool apart = !std::is_same_v<S, T> || (width <= kStretch && sizeof(T) == sizeof(float));
-    if (apart) masses_ = reinterpret_cast<T*>(scratch + SumsScratch(width));
+    if (!std::is_same_v<S, T> || (sizeof(T) == sizeof(float) && (width <= kStretch || over))) {
+      masses_ = reinterpret_cast<T*>(scratch + SumsScratch(width));
+    } else if constexpr (std::is_same_v<S, T>) {
+      if (!over) masses_ = slope;
+    }
   }
 
   // The first sweep. False: the row has no class probabilities, or nobody waits for them any more.
