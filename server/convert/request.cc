@@ -177,8 +177,8 @@ void TakeTensors(TensorsByName views, Request* request) {
       {"upstream", &request->upstream},
   };
   for (auto& [name, view] : views) {
-    const auto* const place =
-        std::find_if(std::begin(places), std::end(places), [&](const auto& place) { return place.first == name; });
+    const auto* const place = std::find_if(std::begin(places), std::end(places),
+                                           [&name = name](const auto& place) { return place.first == name; });
     if (place == std::end(places)) {
       request->inputs.emplace_back(std::move(name), std::move(view));
     } else {
