@@ -101,9 +101,10 @@ absl::Status BatchEvaluator::CheckLayout(const Chunk& chunk) {
                                             chunk[0].first, "; the tensors of a chunk have the same number of rows"));
     }
     std::optional<TensorView>* const field = FieldOf(header_, name);
-    const bool in_header = field != nullptr ? field->has_value()
-                                            : std::any_of(header_.inputs.begin(), header_.inputs.end(),
-                                                          [&](const auto& input) { return input.first == name; });
+    const bool in_header = field != nullptr
+                               ? field->has_value()
+                               : std::any_of(header_.inputs.begin(), header_.inputs.end(),
+                                             [&name = name](const auto& input) { return input.first == name; });
     if (in_header) return absl::InvalidArgumentError(Cat(name, ": in the header too; expected in one of the two"));
   }
   if (num_chunks_ == 0) {

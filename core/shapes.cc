@@ -15,7 +15,7 @@ constexpr std::string_view kItemAxes = "...";
 
 // "... T U+1 C" taken apart.
 struct Pattern {
-  bool shared = true;                                // no "..."
+  bool shared = true;                             // no "..."
   absl::InlinedVector<std::string_view, 4> axes;  // behind it
 
   explicit Pattern(std::string_view text) {
@@ -159,11 +159,10 @@ std::optional<TensorView> Take(Request& request, std::string_view name) {
   if (name == "y_pred" && request.y_pred) return std::exchange(request.y_pred, std::nullopt);
   if (name == "y_true" && request.y_true) return std::exchange(request.y_true, std::nullopt);
   if (name == "class_weight" && request.class_weight) return std::exchange(request.class_weight, std::nullopt);
-  for (auto& [given, view] : request.inputs) {
-    if (given != name) continue;
-    std::optional<TensorView> taken(std::move(view));
-    std::swap(request.inputs.back().first, given);
-    if (&request.inputs.back().second != &view) view = std::move(request.inputs.back().second);
+  for (auto& input : request.inputs) {
+    if (input.first != name) continue;
+    std::swap(input, request.inputs.back());
+    std::optional<TensorView> taken(std::move(request.inputs.back().second));
     request.inputs.pop_back();
     return taken;
   }

@@ -47,7 +47,8 @@ absl::StatusOr<OutputPlaces> PlaceOutputs(const v1::GradientRequest& message, co
   const std::vector<Output> outputs = OutputsOf(problem);
   for (const auto& [path, reference] : message.output_regions()) {
     const std::string field = fmt::format("output_regions[\"{}\"]", path.substr(0, kMaxEcho));
-    const auto output = std::find_if(outputs.begin(), outputs.end(), [&](const Output& o) { return o.path == path; });
+    const auto output =
+        std::find_if(outputs.begin(), outputs.end(), [&path = path](const Output& o) { return o.path == path; });
     if (output == outputs.end()) {
       std::string known;
       for (const Output& other : outputs) known += (known.empty() ? "" : ", ") + other.path;

@@ -176,13 +176,13 @@ void TakeTensors(TensorsByName views, Request* request) {
       {"mask", &request->mask},
       {"upstream", &request->upstream},
   };
-  for (auto& [name, view] : views) {
-    const auto* const place =
-        std::find_if(std::begin(places), std::end(places), [&](const auto& place) { return place.first == name; });
+  for (auto& tensor : views) {
+    const auto* const place = std::find_if(std::begin(places), std::end(places),
+                                           [&](const auto& place) { return place.first == tensor.first; });
     if (place == std::end(places)) {
-      request->inputs.emplace_back(std::move(name), std::move(view));
+      request->inputs.push_back(std::move(tensor));
     } else {
-      *place->second = std::move(view);
+      *place->second = std::move(tensor.second);
     }
   }
 }

@@ -15,8 +15,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
     message.resize(end);
     message += kEllipsis;
   }
-  return {static_cast<grpc::StatusCode>(status.raw_code()),
-          std::move(message)};  // both number the canonical codes alike
+  return {static_cast<grpc::StatusCode>(status.raw_code()), message};  // both number the canonical codes alike
 }
 
 }  // namespace lossd::server
