@@ -14,6 +14,7 @@
 #include "absl/container/inlined_vector.h"
 #include "core/errors.h"
 #include "core/workspace.h"
+#include "hwy/cache_control.h"
 
 namespace lossd {
 namespace {
@@ -51,6 +52,7 @@ std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Ru
         Merge(body(strip, workspace), partials[block]);
       }
     }
+    if (problem.streams()) hwy::FlushStream();
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   for (const Partial& partial : partials) Merge(partial, total);

@@ -115,6 +115,11 @@ struct Problem {
   bool one_pass() const {
     return kernel_sums() && !upstream && reduction != Reduction::kNone && divisor != Divisor::kNonZero;
   }
+  // Its slopes may be stored past the caches: the gradient would have left them before anybody reads it. Squared error
+  // alone, beside plain stores: 1.2 times as fast at 64 MiB; with a copy of the gradient after it 1.15 at 8, 16 and 32
+  // MiB, and 0.6 at 4 (32 MiB of last-level cache).
+  bool streams() const { return one_pass() && inputs[0].wanted && gradient_bytes() >= kStreamedBytes; }
+  static constexpr size_t kStreamedBytes = size_t{16} << 20;
   // The divisor depends on the values: they are computed first.
   bool values_first() const {
     return gradient && reduction == Reduction::kMean && !normalizer &&

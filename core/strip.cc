@@ -62,9 +62,7 @@ Factors SpreadFactors(const Problem& problem, Run run, const Factors& rows, Work
   return {workspace.per_element, rows.common, nullptr};
 }
 
-// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie. Measured and
-// left: stores past the caches (as memcpy's) for outputs larger than those, by way of a scratch. They spare a third of
-// the memory traffic and were no faster, for the way through the scratch took as long.
+// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie.
 template <class T>
 void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DType dtype, std::byte* to) {
   if (factors.kept != nullptr) {
@@ -133,6 +131,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
 
   const bool multiplies = problem.one_pass() && IsBlockFactor<T>(factor);
   if (multiplies) block.factors.common = factor;
+  const bool in_place = to[0] != nullptr && reinterpret_cast<std::byte*>(block.slope[0]) == to[0];
+  block.streams = multiplies && in_place && problem.streams();
   if (problem.kernel_sums()) block.sum = &partial.sum;
   if (problem.one_pass()) block.value = nullptr;
 

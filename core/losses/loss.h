@@ -46,6 +46,7 @@ struct Block {
   std::array<T*, kMaxInputs>
       slope{};                // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
   T* curvature = nullptr;     // out [N, K], second derivatives with respect to the first input; null: not wanted
+  bool streams = false;       // kElementwise: slope[0] goes past the caches; the caller calls hwy::FlushStream
   double* extra = nullptr;    // out [N] where the contract has one
   double* scratch = nullptr;  // FormKernels::scratch doubles
 
