@@ -18,8 +18,8 @@ using testing::IsOk;
 using testing::Solve;
 using testing::View;
 
-Request Huber(const Bytes& y_true, const Bytes& y_pred, bool gradient) {
-  const Shape shape = {static_cast<int64_t>(y_pred.size() / sizeof(float))};
+Request Huber(size_t count, const Bytes& y_true, const Bytes& y_pred, bool gradient) {
+  const Shape shape = {static_cast<int64_t>(count)};
   Request request;
   request.loss = "huber";
   request.y_true = View(DType::kF32, shape, y_true);
@@ -38,7 +38,7 @@ TEST(Streamed, AGradientBeyondTheCachesHasTheBitsOfItsParts) {
     y_pred[i] = static_cast<float>(i * 7 % 4099) / 1024;
   }
   Executor executor(2);
-  const absl::StatusOr<Bits> all = Solve(Huber(Bytes(y_true), Bytes(y_pred), true), executor);
+  const absl::StatusOr<Bits> all = Solve(Huber(count, Bytes(y_true), Bytes(y_pred), true), executor);
   ASSERT_THAT(all, IsOk());
   const std::vector<float> gradient = As<float>(all->gradient());
   ASSERT_EQ(gradient.size(), count);
@@ -47,13 +47,13 @@ TEST(Streamed, AGradientBeyondTheCachesHasTheBitsOfItsParts) {
       return Bytes(std::vector<float>(v.begin() + static_cast<ptrdiff_t>(begin),
                                       v.begin() + static_cast<ptrdiff_t>(begin + part)));
     };
-    const absl::StatusOr<Bits> alone = Solve(Huber(cut(y_true), cut(y_pred), true), executor);
+    const absl::StatusOr<Bits> alone = Solve(Huber(part, cut(y_true), cut(y_pred), true), executor);
     ASSERT_THAT(alone, IsOk());
     EXPECT_EQ(std::memcmp(As<float>(alone->gradient()).data(), gradient.data() + begin, part * sizeof(float)), 0)
         << begin;
   }
   // The value does not know of the gradient.
-  const absl::StatusOr<Bits> value = Solve(Huber(Bytes(y_true), Bytes(y_pred), false), executor);
+  const absl::StatusOr<Bits> value = Solve(Huber(count, Bytes(y_true), Bytes(y_pred), false), executor);
   ASSERT_THAT(value, IsOk());
   EXPECT_EQ(value->result.sum, all->result.sum);
 }
