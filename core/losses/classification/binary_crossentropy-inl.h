@@ -141,30 +141,9 @@ struct BinaryCrossentropy {
             hn::Div(hn::Div(hn::Mul(all, decay), whole), whole)};
   }
 
-  // FromProbability where one of yes and no is 1 and the other 0: all comes from the probability of what came.
-  template <class D, class V>
-  static HWY_INLINE Local<V> FromHard(D d, V p, hn::Mask<D> came) {
-    const V one = C(d, 1.0), q = hn::Sub(one, p);
-    const V right = hn::IfThenElse(came, p, q);
-    const V size = hn::Div(one, right);
-    V log;
-    if constexpr (kIsFloat<D>) {
-      const V rest = hn::Sub(hn::Sub(one, q), p);  // as LogOfOneLess; q is 0 or above 2^-25, and no infinity meets a 0
-      const V direct = LogOf(d, right);
-      log = hn::IfThenElse(came, direct, hn::MulAdd(rest, hn::Min(size, C(d, 0x1p25)), direct));
-    } else {
-      log = hn::IfThenElse(came, LogOf(d, p), LogOfComplement(d, p));
-    }
-    return {hn::Sub(hn::Zero(d), log), {hn::IfThenElse(came, hn::Neg(size), size)}, hn::Div(size, right)};
-  }
-
   template <class D, class V>
   static HWY_INLINE Local<V> FromProbability(D d, V p, V yes, V no) {
     const V zero = hn::Zero(d), one = C(d, 1.0);
-    // Where all targets are 0 or 1 and weigh 1, one logarithm and one division do, to the same bits.
-    const auto came = hn::Eq(yes, one);
-    const auto hard = hn::And(hn::Eq(hn::Mul(yes, no), zero), hn::Eq(hn::Add(yes, no), one));
-    if (hn::AllTrue(d, hard)) return FromHard(d, p, came);
     const auto any_yes = hn::Ne(yes, zero);
     const auto any_no = hn::Ne(no, zero);
     const V yes_value = hn::IfThenElseZero(any_yes, hn::Mul(yes, LogOf(d, p)));
