@@ -52,7 +52,7 @@ std::optional<Partial> ForEachBlock(const Problem& problem, const Plan& plan, Ru
         Merge(body(strip, workspace), partials[block]);
       }
     }
-    if (problem.finishes) hwy::FlushStream();  // slopes on their way past the caches: not after what follows the shard
+    if (problem.streams()) hwy::FlushStream();  // what is on its way past the caches: not after what follows the shard
   });
   if (!done || cancellation.cancelled()) return std::nullopt;
   for (const Partial& partial : partials) Merge(partial, total);

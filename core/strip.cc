@@ -62,9 +62,7 @@ Factors SpreadFactors(const Problem& problem, Run run, const Factors& rows, Work
   return {workspace.per_element, rows.common, nullptr};
 }
 
-// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie. Measured and
-// left: stores past the caches (as memcpy's) for outputs larger than those, by way of a scratch. They spare a third of
-// the memory traffic and were no faster, for the way through the scratch took as long.
+// Slopes or second derivatives [items, width] to the bytes of their output, which may be where they lie.
 template <class T>
 void Finish(const Factors& factors, size_t items, size_t width, T* numbers, DType dtype, std::byte* to) {
   if (factors.kept != nullptr) {
@@ -146,6 +144,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
 
   const bool multiplies = problem.one_pass() && IsBlockFactor<T>(factor);
   if (multiplies) block.factors.common = factor;
+  const bool in_place = to[0] != nullptr && reinterpret_cast<std::byte*>(block.slope[0]) == to[0];
+  block.streams = problem.streams() && !outputs.over_input[0] && (problem.finishes || (multiplies && in_place));
   if (problem.kernel_sums()) block.sum = &partial.sum;
   if (problem.one_pass()) block.value = nullptr;
 
@@ -161,7 +161,6 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
 
   if (problem.finishes) {
     block.stored = problem.inputs[0].view->dtype();
-    block.slope_bytes = problem.inputs[0].view->count() * SizeOf(block.stored);
     block.factors = factors;
   }
 

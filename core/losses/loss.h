@@ -40,22 +40,22 @@ struct Block {
   std::array<const T*, kMaxInputs> in{};  // [N, K_i], or the whole of a shared one; any alignment; null: absent
   std::array<const int32_t*, kMaxInputs> index{};  // the same for integers
   std::array<size_t, kMaxInputs> widths{};         // K_i, elements of an item; of all where shared
-  const double* upstream = nullptr;  // kBatch, with slopes: [N], what the slope of each value is multiplied by
-  T* value = nullptr;                // out [N]; kElementwise: null where their sum alone is wanted
-  double* sum = nullptr;             // kElementwise: out, the sum of the values, that of reduce.h
-  std::array<T*, kMaxInputs>
-      slope{};                // out [N, K_i], the derivative of each item's value; null: not wanted. Any alignment.
-  T* curvature = nullptr;     // out [N, K], second derivatives with respect to the first input; null: not wanted
+  const double* upstream = nullptr;    // kBatch, with slopes: [N], what the slope of each value is multiplied by
+  T* value = nullptr;                  // out [N]; kElementwise: null where their sum alone is wanted
+  double* sum = nullptr;               // kElementwise: out, the sum of the values, that of reduce.h
+  std::array<T*, kMaxInputs> slope{};  // out [N, K_i], the derivative of each item's value; null: not wanted. Any
+                                       // alignment. kElementwise, and kernels that finish their slopes: may be in[i].
+  T* curvature = nullptr;  // out [N, K], second derivatives with respect to the first input; null: not wanted
+  // slope[0] may be written past the caches; the caller calls hwy::FlushStream, once for many blocks.
+  bool streams = false;
   double* extra = nullptr;    // out [N] where the contract has one
   double* scratch = nullptr;  // FormKernels::scratch doubles
 
   // kElementwise: every slope and curvature is multiplied by factors.common. Kernels that finish their slopes
   // (FormKernels::finishes) multiply them by all of `factors`; their in[0] and slope[0] are elements of `stored`, and
-  // the value of an item that is left out is not looked at. What they write past the caches is put in order
-  // (hwy::FlushStream) by whoever calls them, once for many blocks. All others leave that to their caller.
+  // the value of an item that is left out is not looked at. All others leave that to their caller.
   Factors factors{};
   DType stored = kDTypeOf<T>;
-  size_t slope_bytes = 0;  // of their slope[0], all blocks together
 };
 
 // Block<float>::factors.common is a sum of two floats to its kernel, and must leave room below the first for the

@@ -21,19 +21,19 @@ HWY_INLINE V NormalLog(D d, V x) {
   const hn::RebindToSigned<D> di;
   // x = 2^n m, sqrt(1/2) <= m < sqrt(2), from the bits; n + 1023 is positive and made a double by its place in one.
   const auto root = hn::Set(di, int64_t{0x3FE6A09E00000000});
-  const auto bits = hn::Sub(hn::BitCast(di, x), root);
+  const auto bits = hn::Sub(hn::BitCast(di, x), hn::Set(di, int64_t{0x3FE6A09E00000000} - (int64_t{1023} << 52)));
   const V m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, int64_t{0x000FFFFFFFFFFFFF})), root));
-  const auto lifted =
-      hn::ShiftRight<52>(hn::BitCast(hn::RebindToUnsigned<D>(), hn::Add(bits, hn::Set(di, int64_t{1023} << 52))));
+  const auto lifted = hn::ShiftRight<52>(hn::BitCast(hn::RebindToUnsigned<D>(), bits));
   const auto place = hn::Or(hn::BitCast(di, lifted), hn::Set(di, int64_t{0x4330000000000000}));  // 2^52 + n + 1023
   const V n = hn::Sub(hn::BitCast(d, place), C(d, 0x1p52 + 1023));
-  // log m = 2 artanh(s) = 2s + s^3 R(s^2) to 2^-57.
-  static constexpr double kR[] = {0.666666666666667,   0.39999999999899444, 0.2857142862600327, 0.22222211130259878,
-                                  0.18182889455674947, 0.15331710618210773, 0.14616585424888623};
+  // log m = 2 artanh(s / 2) = s + s^3 R(s^2) to 2^-57, s = f / (1 + f/2).
+  static constexpr double kR[] = {0.08333333333333337,    0.012499999999968576,  0.0022321428614065055,
+                                  0.00043402756113788824, 8.878363992028783e-05, 1.8715467063245572e-05,
+                                  4.460627876247749e-06};
   const V f = hn::Sub(m, C(d, 1.0));
-  const V s = hn::Div(f, hn::Add(f, C(d, 2.0)));
+  const V s = hn::Div(f, hn::MulAdd(f, C(d, 0.5), C(d, 1.0)));
   const V z = hn::Mul(s, s);
-  const V log_m = hn::MulAdd(hn::Mul(s, z), Polynomial(d, z, kR), hn::Add(s, s));
+  const V log_m = hn::MulAdd(hn::Mul(s, z), Polynomial(d, z, kR), s);
   return hn::MulAdd(n, C(d, 0.693147180559945309), log_m);
 }
 

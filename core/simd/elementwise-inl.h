@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "core/simd/kernel-inl.h"
+#include "core/simd/past_caches-inl.h"
 #include "core/simd/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,32 +33,41 @@ struct Local {
 template <class V>
 using ValueSlope = Local<V, 1>;
 
-// -1, 0 or 1: the subgradient of |x| of least norm.
+// -1, 0 or 1: the subgradient of |x| of least norm. NaN of NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Sign(D d, V x) {
-  return hn::IfThenZeroElse(hn::Eq(x, hn::Zero(d)), hn::CopySign(C(d, 1.0), x));
+  const V zero = hn::Zero(d);
+  return hn::IfThenElse(hn::Gt(hn::Abs(x), zero), hn::CopySign(C(d, 1.0), x), hn::Add(x, zero));  // not -0
 }
 
-// Step(d, z, kink): the derivative of max(z, 0): 0, 1, or at z = 0 what the kink policy says.
+// max(z, 0), and NaN of NaN: Max may swallow it.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Positive(D d, V z) {
+  return hn::IfThenZeroElse(hn::Le(z, hn::Zero(d)), z);
+}
+
+// Its derivative: 0, 1, or at z = 0 what the kink policy says. NaN of NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Step(D d, V z, double kink) {
-  const V at_zero = hn::IfThenElseZero(hn::Eq(z, hn::Zero(d)), C(d, kink));
-  return hn::IfThenElse(hn::Gt(z, hn::Zero(d)), C(d, 1.0), at_zero);
+  const V zero = hn::Zero(d);
+  const V up_to_zero = hn::IfThenZeroElse(hn::Lt(z, zero), hn::Add(z, C(d, kink)));
+  return hn::IfThenElse(hn::Gt(z, zero), C(d, 1.0), up_to_zero);
 }
 
 // Lanes that are NaN or outside an interval. Closed ends only: an open end is an infinity, which the arithmetic
 // handles.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE hn::Mask<D> Outside(D d, const Interval& domain, V x) {
-  hn::Mask<D> outside = hn::IsNaN(x);
-  if (!domain.open_lo) outside = hn::Or(outside, hn::Lt(x, C(d, domain.lo)));
-  if (!domain.open_hi) outside = hn::Or(outside, hn::Gt(x, C(d, domain.hi)));
-  return outside;
+  const V lo = C(d, domain.lo), hi = C(d, domain.hi);
+  if (domain.open_lo && domain.open_hi) return hn::IsNaN(x);
+  if (domain.open_lo) return hn::Not(hn::Le(x, hi));
+  if (domain.open_hi) return hn::Not(hn::Ge(x, lo));
+  return hn::Not(hn::And(hn::Ge(x, lo), hn::Le(x, hi)));
 }
 
 // A number that vectors are multiplied by. In float as a sum of two, of which the first is cut off towards zero, so
 // that both have its sign and times an infinity they do not meet as NaN: the product is that of the number and not of
-// the nearest float.
+// the nearest float. A branch that spares a number that is a float the second product cost squared error a tenth.
 template <class T>
 class Factor;
 template <>
@@ -96,12 +106,6 @@ class Factor<float> {
   [[maybe_unused]] float low_ = 0;
 };
 
-// A loss whose arithmetic makes NaN of a NaN in any input, in its value and in its first slope: kernel_test looks.
-template <class L>
-concept PassesNan = requires {
-  L::kPassesNan;
-};
-
 // A loss is callable as loss(d, x...) with a vector of each input in the contract's order, or as
 // loss.template Of<form>(d, x...) where it has several forms: vectors of the inputs' type for a native loss, else of
 // double. An item with a NaN in any input (Min, Max and Exp may swallow one, each target its own way), or an input
@@ -111,15 +115,20 @@ struct Elementwise {
   static constexpr bool kReadsFloats = true;  // and computes in double, if the loss is not native
   template <class T>
   static void Run(const KernelCall& call, const Block<T>& block) {
+    const L loss = Bind<L>(call);
     bool others = block.curvature != nullptr;
     for (size_t i = 1; i < kInputs; ++i) others |= block.slope[i] != nullptr;
-    if (others) return Loop<T, kAll>(Bind<L>(call), block);
-    if (block.slope[0] != nullptr) return Loop<T, kFirst>(Bind<L>(call), block);
-    Loop<T, kValue>(Bind<L>(call), block);
+    if (others) return Loop<T, kAll>(loss, block);
+    if (block.slope[0] == nullptr) return Loop<T, kValue>(loss, block);
+    if constexpr (HasUsual<L>) {
+      if (loss.usual()) return Loop<T, kFirst>(typename L::Usual(), block);
+    }
+    Loop<T, kFirst>(loss, block);
   }
 
  private:
   enum Wanted { kValue, kFirst, kAll };
+  static constexpr bool kPassesNan = PassesNan<L> || requires { requires L::PassesNan(kForm); };  // in one form
   static constexpr size_t kInputs = L::kContract.inputs.size();
   using Indices = std::make_index_sequence<kInputs>;
   template <class T>
@@ -130,6 +139,16 @@ struct Elementwise {
     T* value;
     std::array<T*, kInputs> slope;
     T* curvature;
+
+    Pointers From(size_t i) const {  // of the elements from i on
+      Pointers from = *this;
+      const auto move = [i](auto*& p) { p = p == nullptr ? p : p + i; };
+      for (const T*& p : from.in) move(p);
+      for (T*& p : from.slope) move(p);
+      move(from.value);
+      move(from.curvature);
+      return from;
+    }
   };
 
   template <class T, size_t k>
@@ -152,9 +171,10 @@ struct Elementwise {
     }
   }
 
-  template <class D, class... V>
-  static HWY_INLINE auto Answer(const L& loss, D d, V... x) {
-    if constexpr (L::kContract.forms.size() > 1) {
+  // Of an L or an L::Usual.
+  template <class A, class D, class... V>
+  static HWY_INLINE auto Answer(const A& loss, D d, V... x) {
+    if constexpr (std::is_same_v<A, L> && L::kContract.forms.size() > 1) {
       return loss.template Of<kForm>(d, x...);
     } else {
       return loss(d, x...);
@@ -162,15 +182,15 @@ struct Elementwise {
   }
 
   // Returns the values.
-  template <class T, Wanted kWanted, size_t... I>
-  static HWY_INLINE auto Vector(const L& loss, const Pointers<T>& at, size_t i, const Factor<Arithmetic<T>>& factor,
+  template <class T, Wanted kWanted, class A, size_t... I>
+  static HWY_INLINE auto Vector(const A& loss, const Pointers<T>& at, size_t i, const Factor<Arithmetic<T>>& factor,
                                 std::index_sequence<I...>) {
     const Tag<Arithmetic<T>> d;
     using V = hn::Vec<Tag<Arithmetic<T>>>;
     const std::array<V, kInputs> x = {Load<T, I>(at.in[I], i)...};
     const auto out = Answer(loss, d, x[I]...);
     const auto sound = [&](V v) HWY_ATTR {
-      if constexpr (PassesNan<L> && kWanted != kAll) {
+      if constexpr (kPassesNan && kWanted != kAll) {
         return v;
       } else {
         auto poisoned = Outside(d, kForm.prediction, x[0]);
@@ -193,58 +213,80 @@ struct Elementwise {
     return value;
   }
 
-  template <class T, Wanted kWanted>
-  static HWY_NOINLINE void Loop(const L loss, const Block<T>& block) {  // a copy, which no store may change
-    using A = Arithmetic<T>;
-    constexpr size_t kTurn = 2 * kChunk;  // as in reduce.cc
-    const Factor<A> factor(block.factors.common);
-    const size_t n = block.items;
+  static constexpr size_t kTurn = 2 * kChunk;  // as in reduce.cc
+  // Whether sums in registers are worth code for each vector of a turn. A: L or L::Usual.
+  template <class A>
+  static constexpr bool kUnrolled = Native<L> || (!std::is_same_v<A, L> && kTurn / kLanes<double> <= 8);
+
+  // REQUIRES: n is a multiple of kTurn, or of a vector where it is less. Adds the values to `sums`.
+  template <class T, Wanted kWanted, class A>
+  static HWY_NOINLINE void Turns(const A loss, const Pointers<T> at, size_t n, const Factor<Arithmetic<T>> factor,
+                                 LaneSum (&sums)[2]) {  // copies, which no store may change
+    constexpr size_t kStep = kLanes<Arithmetic<T>>;
+    LaneSum sum[2] = {sums[0], sums[1]};
+    const auto add = [&](size_t i, size_t j) HWY_ATTR __attribute__((always_inline)) {
+      sum[j / kChunk].Add(j % kChunk, Vector<T, kWanted>(loss, at, i + j, factor, Indices()));
+    };
+    for (size_t i = 0; i < n; i += kTurn) {
+      if constexpr (kUnrolled<A>) {
+        for (size_t j = 0; j < kChunk; j += kStep) add(i, j);
+        for (size_t j = kChunk; j < kTurn; j += kStep) add(i, j);
+      } else {
+        for (size_t j = 0; j < std::min(kTurn, n - i); j += kStep) add(i, j);
+      }
+    }
+    sums[0] = sum[0];
+    sums[1] = sum[1];
+  }
+
+  template <class T, Wanted kWanted, class A>
+  static HWY_NOINLINE void Loop(const A& loss, const Block<T>& block) {
+    const Factor<Arithmetic<T>> factor(block.factors.common);
+    const size_t left = block.items % kTurn, whole = block.items - left;
     Pointers<T> at{{}, block.value, {}, block.curvature};
     for (size_t k = 0; k < kInputs; ++k) {
       at.in[k] = block.in[k];
       at.slope[k] = block.slope[k];
     }
-    // What is left of the last turn goes through memory that is padded with zeros: never a read or a write behind the
-    // end.
-    T in[kInputs][kTurn], out[kInputs + 2][kTurn];
-    const auto each = [&](const auto& visit) {  // of the outputs that are wanted
-      if (at.value != nullptr) visit(at.value, out[kInputs]);
-      for (size_t k = 0; k < kInputs; ++k) {
-        if (at.slope[k] != nullptr) visit(at.slope[k], out[k]);
-      }
-      if (at.curvature != nullptr) visit(at.curvature, out[kInputs + 1]);
-    };
     LaneSum sums[2];
-    Pointers<T> wanted = at;
-    for (size_t begin = 0; begin < n; begin += kTurn) {
-      const size_t left = n - begin;
-      const bool whole = left >= kTurn;
-      size_t i = begin;
-      if (!whole) {
+    if (block.streams) {
+      // Through memory in L1, for an output may lie at any alignment: longer stretches leave the reads idle.
+      constexpr size_t kStretch = 512;
+      alignas(64) T slopes[kStretch];
+      for (size_t i = 0; i < whole; i += kStretch) {
+        const size_t n = std::min(kStretch, whole - i);
+        Pointers<T> here = at.From(i);
+        here.slope[0] = slopes;
+        Turns<T, kWanted>(loss, here, n, factor, sums);
+        CopyPastCaches(slopes, n, at.slope[0] + i);
+      }
+    } else if (whole > 0) {
+      Turns<T, kWanted>(loss, at, whole, factor, sums);
+    }
+    if (left > 0) {
+      // The last turn goes through memory that is padded with zeros: never a read or a write behind the end.
+      T in[kInputs][kTurn], out[kInputs + 2][kTurn];
+      Pointers<T> padded = at;
+      const auto each = [&](const auto& visit) {  // of the outputs that are wanted
+        if (at.value != nullptr) visit(at.value, padded.value, out[kInputs]);
         for (size_t k = 0; k < kInputs; ++k) {
-          if (at.in[k] == nullptr) continue;
-          std::fill_n(in[k], kTurn, T{0});
-          std::memcpy(in[k], at.in[k] + begin, left * sizeof(T));
-          at.in[k] = in[k];
+          if (at.slope[k] != nullptr) visit(at.slope[k], padded.slope[k], out[k]);
         }
-        each([](T*& to, T* padded) { to = padded; });
-        i = 0;
-      }
-      const auto add = [&](LaneSum & sum, size_t j) HWY_ATTR __attribute__((always_inline)) {
-        auto v = Vector<T, kWanted>(loss, at, i + j, factor, Indices());
-        if (!whole) v = hn::IfThenElseZero(hn::FirstN(Tag<A>(), left - std::min(left, j)), v);
-        sum.Add(j % kChunk, v);
+        if (at.curvature != nullptr) visit(at.curvature, padded.curvature, out[kInputs + 1]);
       };
-      if constexpr (Native<L>) {  // short: sums in registers are worth code for each vector of a turn
-        for (size_t j = 0; j < kChunk; j += kLanes<A>) add(sums[0], j);
-        for (size_t j = kChunk; j < kTurn; j += kLanes<A>) add(sums[1], j);
-      } else {
-        const size_t end = std::min(left, kTurn);
-        for (size_t j = 0; j < end; j += kLanes<A>) add(sums[j / kChunk], j);
+      for (size_t k = 0; k < kInputs; ++k) {
+        if (at.in[k] == nullptr) continue;
+        std::fill_n(in[k], kTurn, T{0});
+        std::memcpy(in[k], at.in[k] + whole, left * sizeof(T));
+        padded.in[k] = in[k];
       }
-      if (whole) continue;
-      at = wanted;
-      each([&](T* to, const T* padded) { std::memcpy(to + begin, padded, left * sizeof(T)); });
+      each([](T*, T*& to, T* numbers) { to = numbers; });
+      LaneSum last[2];
+      constexpr size_t kStep = kLanes<Arithmetic<T>>;
+      Turns<T, kWanted>(loss, padded, kUnrolled<A> ? kTurn : (left + kStep - 1) / kStep * kStep, factor, last);
+      each([&](T* to, T*, const T* numbers) { std::memcpy(to + whole, numbers, left * sizeof(T)); });
+      sums[0].AddFirst(std::min(left, kChunk), last[0]);
+      if (left > kChunk) sums[1].AddFirst(left - kChunk, last[1]);
     }
     if (block.sum != nullptr) *block.sum = sums[0].Total() + sums[1].Total();
   }

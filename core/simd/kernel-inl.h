@@ -8,6 +8,7 @@
 #endif
 
 #include <array>
+#include <concepts>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -58,6 +59,22 @@ concept Native = requires {
 // A loop that reads and writes floats as well, whatever the loss computes in.
 template <class Runner>
 concept ReadsFloats = Runner::kReadsFloats;
+
+// A loss that answers NaN to a NaN in any input by itself: of an element in its value and its first slope, of an item
+// in all that it writes, and to inputs outside their domains too. kernel_test looks.
+template <class L>
+concept PassesNan = requires {
+  L::kPassesNan;
+};
+
+// A loss may have a leaner form for usual parameters, an L::Usual: usual() says whether the parameters are. It is asked
+// once for a run of items, where a branch in the arithmetic is taken for every vector. The value and the first slope of
+// an element have the same bits in both.
+template <class L>
+concept HasUsual = requires(const L& loss) {
+  typename L::Usual;
+  { loss.usual() } -> std::same_as<bool>;
+};
 
 template <class L>
 concept HasScratch = requires(const Dims& dims) {

@@ -55,6 +55,14 @@ class LaneSum {
 #endif
   }
 
+  // Adds the first `count` lanes of another sum: of one chunk, its first `count` elements.
+  HWY_INLINE void AddFirst(size_t count, const LaneSum& from) {
+    const Tag<double> d;
+    for (size_t at = 0; at < count; at += kLanes<double>) {
+      Add(at, hn::IfThenElseZero(hn::FirstN(d, count - at), from.lanes_[at / kLanes<double>]));
+    }
+  }
+
   // The lanes added pairwise: (0 + 8) + (4 + 12) + ...
   HWY_INLINE double Total() const {
     constexpr size_t kVectors = kChunk / kLanes<double>;

@@ -42,7 +42,9 @@ class LogitRow {
   using T = Arithmetic<S>;
 
   // x [width]; slope [width], null where no slopes are wanted, or x; t [width], targets in the arithmetic, or null.
-  // `streams`: slopes are written past the caches, but for rows that do not gain by it.
+  // `streams`: slopes are written past the caches where that gains: floats in rows of one stretch (0.74 to 0.9 of the
+  // time), 16 bits in longer ones (0.8 to 0.9). Floats of longer rows have their masses in the memory of the slopes,
+  // and took as long by way of a scratch; rows of one stretch in 16 bits took up to 1.3 times as long.
   LogitRow(const S* x, const T* t, size_t width, S* slope, bool streams, double* scratch, const Crew* crew)
       : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
     if (slope == nullptr) return;

@@ -54,7 +54,6 @@ struct NativeRows {
     const auto* const x = reinterpret_cast<const S*>(block.in[0]);
     auto* const slopes = reinterpret_cast<S*>(block.slope[0]);
     const auto& [own, common, kept] = block.factors;
-    const bool streams = block.slope_bytes >= kStreamedBytes;
     for (size_t item = 0; item < block.items; ++item) {
       S* const slope = slopes == nullptr ? nullptr : slopes + item * width;
       if (kept != nullptr && kept[item] == 0) {
@@ -63,7 +62,7 @@ struct NativeRows {
         continue;
       }
       const T* const targets = L::kIndexed ? nullptr : block.in[1] + item * width;
-      LogitRow<S> row(x + item * width, targets, width, slope, streams, block.scratch, crew);
+      LogitRow<S> row(x + item * width, targets, width, slope, block.streams, block.scratch, crew);
       const double factor = own == nullptr ? common : own[item] * common;
       if constexpr (L::kIndexed) {
         block.value[item] = static_cast<T>(loss.OfLogits(row, block.index[1][item], factor));

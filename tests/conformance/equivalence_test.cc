@@ -259,7 +259,7 @@ TEST(Equivalence, RowsOfLogitsIn16BitsAreTheirAnswersInDoubleRounded) {
   }
 }
 
-// Slopes of many bytes are written past the caches (core/wide_rows.h).
+// Slopes of many bytes are written past the caches (Problem::streams).
 TEST(Equivalence, RowsOfLogitsHaveTheSameSlopesInLargeTensors) {
   constexpr size_t kRows = 3;  // over and over
   for (const std::string_view name : {"sparse_categorical_crossentropy", "categorical_crossentropy"}) {

@@ -112,7 +112,7 @@ const Function<double> kInDouble[] = {{"exp",
                                          HWY_DYNAMIC_DISPATCH(ExpInDouble)
                                          (x, n, y);
                                        },
-                                       std::exp, -708, 708, 1.1},
+                                       std::exp, -708, 708, 1.6},
                                       {"log",
                                        [](const double* x, size_t n, double* y) {
                                          HWY_DYNAMIC_DISPATCH(LogInDouble)

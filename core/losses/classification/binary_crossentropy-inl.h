@@ -21,6 +21,7 @@
 #include "core/simd/elementwise-inl.h"
 #include "core/simd/exp-inl.h"
 #include "core/simd/probability-inl.h"
+#include "core/simd/softplus-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -103,6 +104,7 @@ struct BinaryCrossentropy {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool PassesNan(const Form& form) { return form.input_kind == InputKind::kLogits; }
 
   template <Form kForm, class D, class V>
   HWY_INLINE Local<V> Of(D d, V prediction, V target, V pos_weight) const {
@@ -126,7 +128,7 @@ struct BinaryCrossentropy {
   template <class D, class V>
   static HWY_INLINE Local<V> FromLogit(D d, V x, V yes, V no) {
     const V one = C(d, 1.0);
-    const V decay = ExpOfNegative(d, hn::Neg(hn::Abs(x)));  // (0, 1]: cannot overflow
+    const V decay = Decay(d, hn::Abs(x));  // (0, 1]: cannot overflow
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
     const auto positive = hn::Ge(x, hn::Zero(d));
     const V larger = hn::IfThenElse(positive, no, yes);

@@ -83,6 +83,7 @@ struct KlDivergence {
   };
   static constexpr bool kClips = true;
   static constexpr bool kReadsFloats = true;
+  static constexpr bool kPassesNan = true;
   double log_target;
   double clip_low, clip_high;
 
@@ -90,23 +91,24 @@ struct KlDivergence {
   HWY_INLINE double operator()(const ItemOf<T>& x) const {
     const bool log = x.form().input_kind == InputKind::kLogProbabilities;
     const bool clip = x.form().clip_policy == ClipPolicy::kKeras;
-    if (log_target == 0 && !Sound(x.in(1), x.size(1), kNonNegative)) return Refuse(x);
+    if (!Sound(x.in(1), x.size(1), log_target == 0 ? kNonNegative : kReal)) return Refuse(x);
+    if (log && log_target == 0 && x.slope(1) == nullptr) return OfLogProbabilities(x);
+    if (!Sound(x.in(0), x.size(0), x.form().prediction)) return Refuse(x);
     if (log_target == 0 && !log) return clip ? Of<false, false, true>(x) : Of<false, false, false>(x);
-    if (log_target == 0) return x.slope(1) == nullptr ? OfLogProbabilities(x) : Of<true, false, false>(x);
+    if (log_target == 0) return Of<true, false, false>(x);
     if (log) return Of<true, true, false>(x);
     return clip ? Of<false, true, true>(x) : Of<false, true, false>(x);
   }
 
  private:
-  // The usual case, in its few operations.
+  // The usual case, in its few operations: the slopes, exact in T, in a loop of their own.
   template <class T>
   HWY_NOINLINE double OfLogProbabilities(const ItemOf<T>& x) const {
     const Tag<double> d;
     using V = hn::Vec<Tag<double>>;
     LaneSum value;
-    if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), T{0});
-    EachVector<2, 1, T>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {x.slope(0)},
-                        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 1> {
+    EachVector<2, 0, T>(x.width(), {x.in(0), x.in(1)}, {0.0, 0.0}, {},
+                        [&](size_t at, const std::array<V, 2>& in) HWY_ATTR -> std::array<V, 0> {
                           const V t = in[1];
                           V log;
                           if constexpr (sizeof(T) == sizeof(float)) {
@@ -115,9 +117,30 @@ struct KlDivergence {
                             log = hn::Log(d, t);
                           }
                           value.Add(at, Times(d, t, hn::Sub(log, in[0])));
-                          return {hn::Neg(t)};
+                          return {};
                         });
-    return value.Total();
+    const double total = value.Total();
+    if (total != total) {  // a NaN in x.in(0), or two infinities
+      if (!Sound(x.in(0), x.size(0), kReal)) return Refuse(x);
+    }
+    Negated(x.in(1), x.width(), x.slope(0));
+    if (x.curvature() != nullptr) std::fill_n(x.curvature(), x.width(), T{0});
+    return total;
+  }
+
+  template <class T>
+  static HWY_INLINE void Negated(const T* from, size_t n, T* to) {
+    if (to == nullptr) return;
+    const Tag<T> d;
+    EachChunk(
+        n,
+        [&](size_t i) HWY_ATTR {
+          for (size_t at = i; at < i + kChunk; at += kLanes<T>)
+            hn::StoreU(hn::Neg(hn::LoadU(d, from + at)), d, to + at);
+        },
+        [&](size_t i, size_t left) HWY_ATTR {
+          for (size_t at = i; at < i + left; ++at) Write(-Read(from + at), to + at);
+        });
   }
 
   template <bool kLog, bool kLogTarget, bool kClip, class T>

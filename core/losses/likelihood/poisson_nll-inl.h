@@ -62,6 +62,15 @@ struct PoissonNll {
   static constexpr bool kPassesNan = true;
   double log_input, full, epsilon;
 
+  struct Usual {  // log_input without full
+    template <class D, class V>
+    HWY_INLINE Local<V> operator()(D d, V x, V t) const {
+      if (HWY_LIKELY(hn::AllTrue(d, hn::Le(hn::Abs(x), C(d, kNormalExpEnd))))) return OfLog(d, x, t);
+      return PoissonNll{1, 0, 0}(d, x, t);
+    }
+  };
+  bool usual() const { return log_input != 0 && full == 0; }
+
   template <class D, class V>
   HWY_INLINE Local<V> operator()(D d, V x, V t) const {
     const auto usual = hn::Le(hn::Abs(x), C(d, kNormalExpEnd));

@@ -48,6 +48,7 @@ struct HingeEmbedding {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double margin;
   double kink;
 
@@ -56,7 +57,7 @@ struct HingeEmbedding {
     const V one = C(d, 1.0);
     const V z = hn::Sub(C(d, margin), p);
     const auto alike = hn::Eq(t, one);
-    const auto labelled = hn::Eq(hn::Abs(t), one);
+    const auto labelled = hn::And(hn::Eq(hn::Abs(t), one), hn::Eq(p, p));
     const V value = hn::IfThenElse(alike, p, hn::Max(z, hn::Zero(d)));
     const V slope = hn::IfThenElse(alike, one, hn::Neg(Step(d, z, kink)));
     return {hn::IfThenElse(labelled, value, hn::NaN(d)),

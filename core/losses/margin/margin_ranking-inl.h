@@ -52,6 +52,7 @@ struct MarginRanking {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double margin;
   double kink;
 
@@ -65,7 +66,7 @@ struct MarginRanking {
     const V fix = hn::IfThenElseZero(hn::Eq(error, error), hn::Mul(t, error));
     const V z = hn::Sub(hn::NegMulAdd(t, gap, C(d, margin)), fix);
     const V pull = hn::Mul(t, Step(d, z, kink));
-    return {hn::Max(z, hn::Zero(d)), {hn::Neg(pull), pull}, hn::Zero(d)};
+    return {Positive(d, z), {hn::Neg(pull), pull}, hn::Zero(d)};
   }
 };
 

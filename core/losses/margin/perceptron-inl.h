@@ -47,13 +47,14 @@ struct Perceptron {
       .label_encoding = "label_encoding",
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double label_encoding;  // the targets come signed
   double kink;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V p, V t) const {
     const V z = hn::Neg(hn::Mul(t, p));
-    return {hn::Max(z, hn::Zero(d)), {hn::Neg(hn::Mul(t, Step(d, z, kink)))}, hn::Zero(d)};
+    return {Positive(d, z), {hn::Neg(hn::Mul(t, Step(d, z, kink)))}, hn::Zero(d)};
   }
 };
 

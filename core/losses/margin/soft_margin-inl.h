@@ -15,7 +15,7 @@
 #endif
 
 #include "core/simd/elementwise-inl.h"
-#include "core/simd/exp-inl.h"
+#include "core/simd/softplus-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lossd {
@@ -49,17 +49,18 @@ struct SoftMargin {
       .label_encoding = "label_encoding",
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double label_encoding;  // the targets come signed
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V p, V t) const {
     const V zero = hn::Zero(d), one = C(d, 1.0);
     const V z = hn::Neg(hn::Mul(t, p));
-    const V decay = ExpOfNegative(d, hn::Neg(hn::Abs(z)));
+    const V decay = Decay(d, hn::Abs(z));
     const V whole = hn::Add(one, decay);
     const V rise = hn::Div(hn::IfThenElse(hn::Ge(z, zero), one, decay), whole);  // s(z)
     const V curvature = hn::Mul(hn::Mul(t, t), hn::Div(hn::Div(decay, whole), whole));
-    return {hn::Add(hn::Max(z, zero), Log1pOfUnit(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
+    return {hn::Add(Positive(d, z), Log1pOfUnit(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
   }
 };
 

@@ -46,12 +46,13 @@ struct SquaredHinge {
       .label_encoding = "label_encoding",
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double label_encoding;  // the targets come signed
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V p, V t) const {
     const V zero = hn::Zero(d), two = C(d, 2.0);
-    const V z = hn::Max(hn::NegMulAdd(t, p, C(d, 1.0)), zero);
+    const V z = Positive(d, hn::NegMulAdd(t, p, C(d, 1.0)));
     const V steepness = hn::IfThenElseZero(hn::Gt(z, zero), hn::Mul(two, hn::Mul(t, t)));
     return {hn::Mul(z, z), {hn::Neg(hn::Mul(t, hn::Add(z, z)))}, steepness};
   }

@@ -17,6 +17,9 @@
 #endif
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <type_traits>
 
 #include "core/simd/distance_common-inl.h"
 
@@ -81,34 +84,117 @@ struct TripletMargin {
       .has_kinks = true,
       .curvature = true,
   };
+  static constexpr bool kReadsFloats = true;
+  static constexpr bool kPassesNan = true;
   double margin, p, epsilon, swap, distance;
   double kink;
 
-  HWY_INLINE double operator()(const Item& x) const {
+  static size_t Scratch(const Dims&, size_t width) { return 7 * width; }
+
+  template <class T>
+  HWY_INLINE double operator()(const ItemOf<T>& x) const {
+    const size_t n = x.width();
+    const auto refuses = [&]() HWY_ATTR {
+      return !Sound(x.in(0), n, kReal) || !Sound(x.in(1), n, kReal) || !Sound(x.in(2), n, kReal);
+    };
+    if constexpr (std::is_same_v<T, double>) {
+      if (refuses()) return Refuse(x);
+      return Of({{x.in(0), x.in(1), x.in(2)}, {x.slope(0), x.slope(1), x.slope(2)}, x.curvature(), n});
+    } else {
+      if (distance == 0 && p == 2 && swap == 0 && x.curvature() == nullptr) {
+        const double value = Euclidean(x);
+        return value != value && refuses() ? Refuse(x) : value;
+      }
+      if (refuses()) return Refuse(x);
+      Rows rows{{}, {}, x.curvature() == nullptr ? nullptr : x.scratch() + 6 * n, n};
+      for (size_t i = 0; i < 3; ++i) {
+        double* const in = x.scratch() + i * n;
+        Copy(x.in(i), n, in);
+        rows.in[i] = in;
+        rows.slope[i] = x.slope(i) == nullptr ? nullptr : x.scratch() + (3 + i) * n;
+      }
+      const double value = Of(rows);
+      for (size_t i = 0; i < 3; ++i) Copy(rows.slope[i], n, x.slope(i));
+      Copy(rows.curvature, n, x.curvature());
+      return value;
+    }
+  }
+
+ private:
+  struct Rows {  // as ItemOf
+    std::array<const double*, 3> in;
+    std::array<double*, 3> slope;
+    double* curvature;
+    size_t n;
+  };
+
+  template <class From, class To>
+  static HWY_INLINE void Copy(const From* from, size_t n, To* to) {
+    if (to == nullptr) return;
+    for (size_t i = 0; i < n; ++i) Write(Read(from + i), to + i);
+  }
+
+  HWY_NOINLINE double Of(const Rows& x) const {
     const Distance to_positive = Between(x, 0, 1), to_negative = Between(x, 0, 2);
     const Distance across = swap != 0 ? Between(x, 1, 2) : to_negative;
     const double nearest = std::min(to_negative.value(), across.value());
     const double z = to_positive.value() - nearest + margin;
-    Fill(x, 0);
-    if (x.wants_slopes() || x.curvature() != nullptr) {
-      const double active = StepOf(z, kink);
-      const double from_anchor = swap == 0                               ? 1
-                                 : to_negative.value() == across.value() ? .5
-                                 : to_negative.value() < across.value()  ? 1
-                                                                         : 0;
-      to_positive.AddSlopes(active, x.slope(0), x.slope(1));
-      to_negative.AddSlopes(-active * from_anchor, x.slope(0), x.slope(2));
-      across.AddSlopes(-active * (1 - from_anchor), x.slope(1), x.slope(2));
-      to_positive.AddCurvature(active, 0, x.curvature());
-      to_negative.AddCurvature(-active * from_anchor, 0, x.curvature());
+    for (double* const out : {x.slope[0], x.slope[1], x.slope[2], x.curvature}) {
+      if (out != nullptr) std::fill_n(out, x.n, 0.0);
     }
+    const double active = StepOf(z, kink);
+    const double from_anchor = swap == 0                               ? 1
+                               : to_negative.value() == across.value() ? .5
+                               : to_negative.value() < across.value()  ? 1
+                                                                       : 0;
+    to_positive.AddSlopes(active, x.slope[0], x.slope[1]);
+    to_negative.AddSlopes(-active * from_anchor, x.slope[0], x.slope[2]);
+    across.AddSlopes(-active * (1 - from_anchor), x.slope[1], x.slope[2]);
+    to_positive.AddCurvature(active, 0, x.curvature);
+    to_negative.AddCurvature(-active * from_anchor, 0, x.curvature);
     return z > 0 ? z : z * 0;  // NaN stays
   }
-
- private:
-  HWY_INLINE Distance Between(const Item& x, size_t i, size_t j) const {
+  HWY_INLINE Distance Between(const Rows& x, size_t i, size_t j) const {
     const auto kind = static_cast<Distance::Kind>(static_cast<int>(distance));
-    return Distance(kind, p, epsilon, x.in(i), x.in(j), x.width());
+    return Distance(kind, p, epsilon, x.in[i], x.in[j], x.n);
+  }
+
+  // The default. The squares of differences of floats are in the range of double: nothing is scaled, and one sweep does
+  // for both distances, one for all slopes.
+  HWY_NOINLINE double Euclidean(const ItemOf<float>& x) const {
+    const Tag<double> d;
+    using V = hn::Vec<Tag<double>>;
+    const V shift = C(d, epsilon);
+    const auto minus = [&](V a, V b) HWY_ATTR { return hn::Add(hn::Sub(a, b), shift); };
+    LaneSum near, far;
+    const auto add = [&](size_t at, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 0> {
+      const V to_positive = minus(in[0], in[1]), to_negative = minus(in[0], in[2]);
+      near.Add(at, hn::Mul(to_positive, to_positive));
+      far.Add(at, hn::Mul(to_negative, to_negative));
+      return {};
+    };
+    const size_t n = x.width(), whole = n - n % kChunk;
+    EachVector<3, 0, float>(whole, {x.in(0), x.in(1), x.in(2)}, {}, {}, add);
+    double last[3][kChunk];  // in double its padding can be epsilon
+    for (size_t i = 0; i < 3; ++i) Copy(x.in(i) + whole, n - whole, last[i]);
+    EachVector<3, 0>(n - whole, {last[0], last[1], last[2]}, {0, epsilon, epsilon}, {}, add);
+
+    const double to_positive = std::sqrt(near.Total()), to_negative = std::sqrt(far.Total());
+    const double z = to_positive - to_negative + margin;
+    const double active = StepOf(z, kink);
+    if (active == 0) {
+      Fill(x, 0);
+      return z > 0 ? z : z * 0;  // NaN stays
+    }
+    const V over_positive = C(d, to_positive == 0 ? 0 : active / to_positive);
+    const V over_negative = C(d, to_negative == 0 ? 0 : active / to_negative);
+    EachVector<3, 3, float>(n, {x.in(0), x.in(1), x.in(2)}, {}, {x.slope(0), x.slope(1), x.slope(2)},
+                            [&](size_t, const std::array<V, 3>& in) HWY_ATTR -> std::array<V, 3> {
+                              const V away = hn::Mul(minus(in[0], in[2]), over_negative);
+                              const V towards = hn::Mul(minus(in[0], in[1]), over_positive);
+                              return {hn::Sub(towards, away), hn::Neg(towards), away};
+                            });
+    return z;
   }
 };
 

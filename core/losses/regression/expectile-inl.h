@@ -48,6 +48,7 @@ struct Expectile {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double tau;
 
   template <class D, class V>

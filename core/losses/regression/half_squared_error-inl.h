@@ -47,6 +47,7 @@ struct HalfSquaredError {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {

@@ -60,6 +60,7 @@ struct MeanAbsolutePercentageError {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double denominator_floor, scale, zero_target;
 
   template <class D, class V>

@@ -47,6 +47,7 @@ struct Pinball {
       .curvature = true,
   };
   static constexpr bool kNative = true;
+  static constexpr bool kPassesNan = true;
   double tau;
 
   template <class D, class V>

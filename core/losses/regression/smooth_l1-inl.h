@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/losses/regression/huber-inl.h"
 #include "core/simd/elementwise-inl.h"
 #include "core/simd/exp-inl.h"
 
@@ -67,6 +68,14 @@ struct SmoothL1 {
   double finite = std::min(beta, double{std::numeric_limits<float>::max()});
   double scale = finite < 0x1p-100 ? 0x1p100 : finite > 0x1p100 ? 0x1p-100 : 1;
   Factor<float> inverse{finite == 0 ? 0x1p100 : 1 / (finite * scale)};
+
+  struct Usual {  // beta = 1
+    template <class D, class V>
+    HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
+      return Huber{1.0}(d, prediction, target);
+    }
+  };
+  bool usual() const { return beta == 1; }
 
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {

@@ -1,0 +1,43 @@
+// What losses of a logit x share: e^-|x| and log(1 + e^-|x|), of which softplus and the logistic function are made.
+
+#if defined(LOSSD_CORE_SIMD_SOFTPLUS_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
+#ifdef LOSSD_CORE_SIMD_SOFTPLUS_INL_H_
+#undef LOSSD_CORE_SIMD_SOFTPLUS_INL_H_
+#else
+#define LOSSD_CORE_SIMD_SOFTPLUS_INL_H_
+#endif
+
+#include "core/simd/exp-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lossd {
+namespace HWY_NAMESPACE {
+
+// e^-a for a >= 0, infinity among them; NaN of NaN, which ExpOfNegative may swallow. Float: within 1.1 units in the
+// last place.
+template <class D, class V>
+HWY_INLINE V Decay(D d, V a) {
+  if constexpr (kIsFloat<D>) {
+    // The polynomial and the reduction of SplitExp in -x, which spares the negation: the same bits.
+    const hn::RebindToSigned<D> di;
+    const V size = hn::Min(C(d, 104.0), a);  // e^-104 is below half of the smallest float; a NaN is the second
+    const V magic = C(d, 0x1.8p23);
+    const V shifted = hn::NegMulAdd(size, C(d, 1.44269504088896341), magic);
+    const V n = hn::Sub(shifted, magic);
+    const V s = hn::MulAdd(n, C(d, kLn2Low), hn::MulAdd(n, C(d, kLn2High), size));  // -r
+    static constexpr double kP[] = {0.500000006567, -0.166665380735, 0.041666266725, -0.00836723912415,
+                                    0.00139475845477};
+    const V expm1 = hn::MulSub(hn::Mul(s, s), Polynomial(d, s, kP), s);
+    const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+    const V scale = hn::BitCast(d, hn::Add(exponent, hn::Set(di, (127 + kLift) << 23)));
+    return hn::Mul(hn::MulAdd(scale, expm1, scale), C(d, 0x1p-32));
+  } else {
+    return hn::IfThenElse(hn::IsNaN(a), a, hn::Exp(d, hn::Neg(a)));
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lossd
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOSSD_CORE_SIMD_SOFTPLUS_INL_H_
