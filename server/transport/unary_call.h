@@ -16,7 +16,9 @@ namespace lossd::server {
 // time and from any thread. The transport owns it; it lives until Finish is called, and not a moment longer.
 class UnaryCall {
  public:
-  // The request's bytes where the network left them. Valid until Finish; nobody else reads them.
+  // The request's bytes where the network left them. Valid until Finish. gRPC has given them up, and handlers may write
+  // over them. (Not so over gRPC's channels within a process, where they are the caller's: lossd must not be served on
+  // one.)
   virtual const wire::ReceivedBytes& request() const = 0;
   virtual size_t request_bytes() const = 0;
 
