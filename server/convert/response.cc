@@ -24,12 +24,12 @@ namespace {
 // A cache line, and the width of the widest vector.
 constexpr size_t kOutputAlignment = 64;
 
-// Memory that comes new from the system costs a fault for a huge page instead of 512. From there on rounding up to whole
-// pages adds a quarter at most.
+// Memory that comes new from the system costs a fault for a huge page instead of 512. From there on rounding up to
+// whole pages adds a quarter at most.
 constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kLeastHuge = 4 * kHugePage;
 
-// Smaller gradients take less time in memory of their own than in several pieces.
+// Below a buffer of the network's there is little memory to spare.
 constexpr size_t kLeastOverwritten = 64 << 10;
 
 // On the stack, for what protobuf makes of a usual answer.

@@ -26,6 +26,7 @@ using ::testing::ElementsAre;
 using ::testing::FloatEq;
 using ::testing::FloatNear;
 using testing::IsOk;
+using testing::Place;
 using ::testing::Pointwise;
 using testing::Solve;
 using testing::StatusIs;
@@ -145,6 +146,18 @@ TEST(Evaluate, AMaskedItemIsSelectedAwayNotMultiplied) {
     EXPECT_EQ(*bits.result.value, 5);
     EXPECT_EQ(bits.result.weight_sum, 2);
     EXPECT_THAT(Gradient(bits), ElementsAre(1, 0, 3));
+  }
+}
+
+TEST(Evaluate, WeightsThatCancelLeaveNoSlopeWhereverItIsWritten) {
+  Call call("mse", {2}, {0, 0}, {std::numeric_limits<float>::infinity(), 2});  // 0 times its slope is NaN
+  call.Weight({2}, {1, -1}).With([](Options& o) { o.divisor = Divisor::kWeightSum; });
+  Executor executor(1);
+  for (const Place place : {Place::kApart, Place::kOverInputs}) {
+    const absl::StatusOr<Bits> bits = Solve(call.request, executor, place);
+    ASSERT_THAT(bits, IsOk());
+    EXPECT_EQ(bits->result.divisor, 0);
+    EXPECT_THAT(Gradient(*bits), ElementsAre(0, 0));
   }
 }
 
