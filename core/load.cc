@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/convert_block.h"
+#include "core/stretches.h"
 #include "core/tensor/convert.h"
 
 namespace lossd {
@@ -179,7 +180,9 @@ void LoadInputs(const Problem& problem, Run run, Workspace& workspace, Block<T>&
     const Run items{problem.kernel_items(run.begin), problem.kernel_items(run.count)};
     const Run elements = input.shared ? Run{0, input.width} : Run{items.begin * input.width, items.count * input.width};
     if (i == 0 && problem.finishes) {
-      block.in[i] = reinterpret_cast<const T*>(LoadStored(problem, i, elements, workspace));
+      block.stretches = FindStretches(problem, run, workspace);
+      block.in[i] = reinterpret_cast<const T*>(block.stretches == nullptr ? LoadStored(problem, i, elements, workspace)
+                                                                          : workspace.inputs[i].raw);
     } else if (input.per_class) {
       block.in[i] = SpreadClasses<T>(problem, i, items, workspace);
     } else if (!input.integer) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "core/convert_block.h"
+#include "core/stretches.h"
 
 namespace lossd {
 namespace {
@@ -114,9 +115,23 @@ KernelCall CallOf(const Problem& problem, const Workspace& workspace) {
           .crew = workspace.crew};
 }
 
+// The items of a run that the kernel is called with at once: those whose elements lie in one segment of each input, in
+// whole turns of the lanes that it adds values to. Where a segment ends within a turn that turn alone, which is
+// gathered. REQUIRES: problem.kernel_sums().
+Run FirstPiece(const Problem& problem, Run run) {
+  size_t whole = run.count;
+  for (const BoundInput& input : problem.inputs) {
+    if (!input.view || input.shared || input.per_class) continue;
+    whole = std::min(whole, input.view->Contiguous(ElementsOf(problem, input, run).begin).count);
+  }
+  if (whole == run.count) return run;
+  return {run.begin, std::min(run.count, std::max<size_t>(1, whole / kSumLanes) * kSumLanes)};
+}
+
+// `sums` is where the kernel adds values to; null: it does not.
 template <class T>
 Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, double factor, Kernel<T> kernel,
-                   Workspace& workspace) {
+                   double* sums, Workspace& workspace) {
   Block<T> block{.items = problem.kernel_items(run.count),
                  .width = problem.elementwise() ? 1 : problem.width,
                  .dims = &problem.dims,
@@ -146,7 +161,7 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (multiplies) block.factors.common = factor;
   const bool in_place = to[0] != nullptr && reinterpret_cast<std::byte*>(block.slope[0]) == to[0];
   block.streams = problem.streams() && !outputs.over_input[0] && (problem.finishes || (multiplies && in_place));
-  if (problem.kernel_sums()) block.sum = &partial.sum;
+  block.sums = sums;
   if (problem.one_pass()) block.value = nullptr;
 
   Factors factors{.own = derivatives ? LoadItemFactors(problem, run, workspace) : nullptr,
@@ -196,6 +211,10 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (to[0] != nullptr) ClearMasked(problem, run, to[0]);
   for (size_t i = 0; i < problem.inputs.size(); ++i) {
     if (!outputs.over_input[i] || to[i] != workspace.inputs[i].raw) continue;
+    if (i == 0 && block.stretches != nullptr) {
+      OverwriteStretches(problem, run, workspace);
+      continue;
+    }
     const Run elements = ElementsOf(problem, problem.inputs[i], run);
     problem.inputs[i].view->Overwrite(elements.begin, elements.count, to[i]);
   }
@@ -217,8 +236,21 @@ Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace) {
 }
 
 Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace) {
-  return problem.arithmetic == DType::kF32 ? EvaluateAs<float>(problem, run, outputs, factor, problem.f32, workspace)
-                                           : EvaluateAs<double>(problem, run, outputs, factor, problem.f64, workspace);
+  const auto evaluate = [&](Run items, double* sums) {
+    return problem.arithmetic == DType::kF32
+               ? EvaluateAs<float>(problem, items, outputs, factor, problem.f32, sums, workspace)
+               : EvaluateAs<double>(problem, items, outputs, factor, problem.f64, sums, workspace);
+  };
+  if (!problem.kernel_sums()) return evaluate(run, nullptr);
+  Partial total;
+  SumLanes sums{};
+  while (run.count > 0) {
+    const Run piece = FirstPiece(problem, run);
+    Merge(evaluate(piece, sums.data()), total);
+    run = {run.begin + piece.count, run.count - piece.count};
+  }
+  total.sum = Total(sums);
+  return total;
 }
 
 }  // namespace lossd

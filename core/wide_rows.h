@@ -9,6 +9,8 @@ namespace lossd {
 // Elements of a stretch, which is summed by itself: with their masses 16 KiB of float, half of L1.
 inline constexpr size_t kStretch = 2048;
 
+constexpr size_t StretchesIn(size_t width) { return (width + kStretch - 1) / kStretch; }
+
 // What a thread takes of a wide row: 64 Ki elements, some 20 us.
 inline constexpr size_t kStretchesInTile = 32;
 

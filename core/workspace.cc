@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "core/wide_rows.h"
+
 namespace lossd {
 namespace {
 
@@ -71,6 +73,8 @@ size_t Lay(const Problem& problem, size_t items, std::byte* base, WorkspaceRuns&
   workspace.weights_raw =
       cut.Take(std::max(problem.weighted() || factors ? items : 0, factored ? elements : 0) * sizeof(double));
   workspace.scratch = cut.Take<double>(problem.scratch);
+  const bool apart = problem.finishes && problem.class_mask.empty() && !problem.hessian_diagonal;
+  workspace.stretches = cut.Take<const std::byte*>(apart ? items * StretchesIn(problem.width) : 0);
   return cut.used();
 }
 

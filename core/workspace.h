@@ -30,6 +30,7 @@ struct WorkspaceRuns {
   double* per_element = nullptr;     // [E], weights of the elements
   std::byte* weights_raw = nullptr;  // [E] as sent
   double* scratch = nullptr;
+  const std::byte** stretches = nullptr;  // [I, StretchesIn(width)], where rows that come in segments lie
 };
 
 class Workspace : public WorkspaceRuns {

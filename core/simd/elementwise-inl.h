@@ -14,6 +14,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/reduce.h"
 #include "core/simd/kernel-inl.h"
 #include "core/simd/past_caches-inl.h"
 #include "core/simd/widen-inl.h"
@@ -213,7 +214,8 @@ struct Elementwise {
     return value;
   }
 
-  static constexpr size_t kTurn = 2 * kChunk;  // as in reduce.cc
+  static constexpr size_t kTurn = 2 * kChunk;
+  static_assert(kTurn == kSumLanes);
   // Whether sums in registers are worth code for each vector of a turn. A: L or L::Usual.
   template <class A>
   static constexpr bool kUnrolled = Native<L> || (!std::is_same_v<A, L> && kTurn / kLanes<double> <= 8);
@@ -249,6 +251,10 @@ struct Elementwise {
       at.slope[k] = block.slope[k];
     }
     LaneSum sums[2];
+    if (block.sums != nullptr) {
+      sums[0].Load(block.sums);
+      sums[1].Load(block.sums + kChunk);
+    }
     if (block.streams) {
       // Through memory in L1, for an output may lie at any alignment: longer stretches leave the reads idle.
       constexpr size_t kStretch = 512;
@@ -288,7 +294,10 @@ struct Elementwise {
       sums[0].AddFirst(std::min(left, kChunk), last[0]);
       if (left > kChunk) sums[1].AddFirst(left - kChunk, last[1]);
     }
-    if (block.sum != nullptr) *block.sum = sums[0].Total() + sums[1].Total();
+    if (block.sums != nullptr) {
+      sums[0].Store(block.sums);
+      sums[1].Store(block.sums + kChunk);
+    }
   }
 };
 

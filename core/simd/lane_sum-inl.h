@@ -38,6 +38,15 @@ class LaneSum {
     for (V& lane : lanes_) lane = hn::Zero(Tag<double>());
   }
 
+  // From memory, and there: kChunk doubles.
+  HWY_INLINE void Load(const double* from) {
+    for (size_t i = 0; i < kChunk / kLanes<double>; ++i)
+      lanes_[i] = hn::LoadU(Tag<double>(), from + i * kLanes<double>);
+  }
+  HWY_INLINE void Store(double* to) const {
+    for (size_t i = 0; i < kChunk / kLanes<double>; ++i) hn::StoreU(lanes_[i], Tag<double>(), to + i * kLanes<double>);
+  }
+
   // Adds the vector whose first element has index `at` in its chunk. REQUIRES: at % kLanes<T> == 0; unrolled loops
   // only.
   HWY_INLINE void Add(size_t at, hn::Vec<Tag<double>> v) {

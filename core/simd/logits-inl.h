@@ -23,8 +23,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-constexpr size_t StretchesIn(size_t width) { return (width + kStretch - 1) / kStretch; }
-
 // Doubles that the sums of the stretches take; a multiple of a cache line, so that vectors of masses behind it lie in
 // one.
 constexpr size_t SumsScratch(size_t width) {
@@ -41,15 +39,23 @@ class LogitRow {
  public:
   using T = Arithmetic<S>;
 
-  // x [width]; slope [width], null where no slopes are wanted, or x; t [width], targets in the arithmetic, or null.
-  // `streams`: slopes are written past the caches where that gains: floats in rows of one stretch (0.74 to 0.9 of the
-  // time), 16 bits in longer ones (0.8 to 0.9). Floats of longer rows have their masses in the memory of the slopes,
-  // and took as long by way of a scratch; rows of one stretch in 16 bits took up to 1.3 times as long.
-  LogitRow(const S* x, const T* t, size_t width, S* slope, bool streams, double* scratch, const Crew* crew)
-      : x_(x), t_(t), width_(width), slope_(slope), sums_(reinterpret_cast<StretchSums*>(scratch)), crew_(crew) {
+  // x [width], or its stretches; slope [width], null where no slopes are wanted, or x; t [width], targets in the
+  // arithmetic, or null. `streams`: slopes are written past the caches where that gains: floats in rows of one stretch
+  // (0.74 to 0.9 of the time), 16 bits in longer ones (0.8 to 0.9). Floats of longer rows have their masses in the
+  // memory of the slopes, and took as long by way of a scratch; rows of one stretch in 16 bits took up to 1.3 times as
+  // long.
+  LogitRow(const S* x, const std::byte* const* stretches, const T* t, size_t width, S* slope, bool streams,
+           double* scratch, const Crew* crew)
+      : x_(x),
+        stretches_(stretches),
+        t_(t),
+        width_(width),
+        slope_(slope),
+        sums_(reinterpret_cast<StretchSums*>(scratch)),
+        crew_(crew) {
     if (slope == nullptr) return;
     const bool gains = std::is_same_v<S, float> ? width <= kStretch : sizeof(S) == 2 && width > kStretch;
-    const bool over = static_cast<const void*>(slope) == x;  // a logit stays until the slope takes its place
+    const bool over = slope == x;  // a logit stays until the slope takes its place
     streams_ = streams && gains && !over && reinterpret_cast<uintptr_t>(slope) % sizeof(S) == 0;
     if (width > kWidestAlone) return;
     if (!std::is_same_v<S, T> || (sizeof(T) == sizeof(float) && (width <= kStretch || over))) {
@@ -63,16 +69,21 @@ class LogitRow {
   template <bool kTargets>
   HWY_INLINE bool Sum() {
     // Of one stretch the slopes are written next, while its masses are in L1.
-    const S* const soon = width_ > kStretch || streams_ ? nullptr : slope_;
+    const S* const soon = width_ > kStretch || streams_ || slope_ == nullptr ? nullptr : Slope(0);
     EachStretch([&](size_t i, size_t begin, size_t n) HWY_ATTR {
       const T* const t = kTargets ? t_ + begin : nullptr;
       if (masses_ == nullptr) {
-        sums_[i] = SumStretch<S, kTargets, false>(x_ + begin, t, n, nullptr, nullptr);
+        sums_[i] = SumStretch<S, kTargets, false>(X(i), t, n, nullptr, nullptr);
       } else {
-        sums_[i] = SumStretch<S, kTargets, true>(x_ + begin, t, n, masses_ + begin, soon);
+        sums_[i] = SumStretch<S, kTargets, true>(X(i), t, n, masses_ + begin, soon);
       }
     });
     return (crew_ == nullptr || !crew_->cancelled()) && Merge();
+  }
+
+  // The same slope for all classes. REQUIRES: has_slope().
+  void Fill(double slope) const {
+    EachStretch([&](size_t i, size_t, size_t n) HWY_ATTR { FillRow(From<S>(slope), n, Slope(i)); });
   }
 
   bool has_slope() const { return slope_ != nullptr; }
@@ -81,7 +92,7 @@ class LogitRow {
   double targets() const { return targets_; }
   double spread() const { return spread_; }  // sum t (max - x)
 
-  double x(size_t c) const { return Read(x_ + c); }
+  double x(size_t c) const { return Read(X(c / kStretch) + c % kStretch); }
   // The slope of one class instead of what Write would write. REQUIRES: before Write.
   void Put(size_t c, double slope) { instead_ = {c, From<S>(slope)}; }
 
@@ -106,14 +117,14 @@ class LogitRow {
       const double max = of.max == -kInfinity ? 0 : of.max;
       const StretchSlopes slopes{max, of.scale, factor, of.max == max_};
       const T* const t = kTargets ? t_ + begin : nullptr;
-      S* const to = slope_ + begin;
+      S* const to = Slope(i);
       const Instead<S> instead{instead_.at - begin, instead_.slope};
       if ((kTargets && of.scale < 0x1p-60) || !InRange(of.scale) || !InRange(factor) || !InRange(of.scale * factor)) {
-        WriteStretch<S, kTargets, false, true, false>(x_ + begin, t, n, slopes, fn, instead, to);
+        WriteStretch<S, kTargets, false, true, false>(X(i), t, n, slopes, fn, instead, to);
       } else if (masses_ != nullptr) {
         WriteFrom<kTargets, true>(masses_ + begin, t, n, slopes, fn, instead, to);
       } else {
-        WriteFrom<kTargets, false>(x_ + begin, t, n, slopes, fn, instead, to);
+        WriteFrom<kTargets, false>(X(i), t, n, slopes, fn, instead, to);
       }
     });
   }
@@ -135,6 +146,12 @@ class LogitRow {
     }
     WriteStretch<S, kTargets, kKept, false, false>(from, t, n, slopes, fn, instead, to);
   }
+
+  // Where stretch i begins.
+  const S* X(size_t i) const {
+    return stretches_ == nullptr ? x_ + i * kStretch : reinterpret_cast<const S*>(stretches_[i]);
+  }
+  S* Slope(size_t i) const { return slope_ == x_ ? const_cast<S*>(X(i)) : slope_ + i * kStretch; }
 
   // One element at any alignment.
   template <class X>
@@ -194,6 +211,7 @@ class LogitRow {
   }
 
   const S* x_;
+  const std::byte* const* stretches_;  // of x, where it is not contiguous
   const T* t_;
   size_t width_;
   S* slope_;

@@ -56,20 +56,21 @@ struct NativeRows {
     const auto& [own, common, kept] = block.factors;
     for (size_t item = 0; item < block.items; ++item) {
       S* const slope = slopes == nullptr ? nullptr : slopes + item * width;
+      const T* const targets = L::kIndexed ? nullptr : block.in[1] + item * width;
+      const auto* const stretches = block.stretches == nullptr ? nullptr : block.stretches + item * StretchesIn(width);
+      LogitRow<S> row(x + item * width, stretches, targets, width, slope, block.streams, block.scratch, crew);
       if (kept != nullptr && kept[item] == 0) {
         block.value[item] = 0;
-        if (slope != nullptr) FillRow(From<S>(0.0), width, slope);
+        if (slope != nullptr) row.Fill(0);
         continue;
       }
-      const T* const targets = L::kIndexed ? nullptr : block.in[1] + item * width;
-      LogitRow<S> row(x + item * width, targets, width, slope, block.streams, block.scratch, crew);
       const double factor = own == nullptr ? common : own[item] * common;
       if constexpr (L::kIndexed) {
         block.value[item] = static_cast<T>(loss.OfLogits(row, block.index[1][item], factor));
       } else {
         block.value[item] = static_cast<T>(loss.OfLogits(row, factor));
       }
-      if (slope != nullptr && std::isnan(block.value[item])) FillRow(From<S>(std::nan("")), width, slope);
+      if (slope != nullptr && std::isnan(block.value[item])) row.Fill(std::nan(""));
     }
   }
 

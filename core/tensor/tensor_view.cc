@@ -45,6 +45,7 @@ size_t TensorView::Take(Segments segments) {
 }
 
 TensorView::Position TensorView::At(size_t byte) const {
+  if (segments_.size() == 1) return {0, byte};
   const size_t i = std::upper_bound(ends_.begin(), ends_.end(), byte) - ends_.begin();
   return {i, byte - (ends_[i] - segments_[i].size)};
 }
@@ -61,8 +62,13 @@ void TensorView::EachPiece(size_t begin, size_t size, const Body& body) const {
 std::byte* TensorView::Find(size_t begin, size_t count) const {
   const size_t from = begin * SizeOf(dtype_), size = count * SizeOf(dtype_);
   if (size == 0) return nullptr;
-  const auto [i, offset] = segments_.size() == 1 ? Position{0, from} : At(from);
+  const auto [i, offset] = At(from);
   return segments_[i].size - offset < size ? nullptr : const_cast<std::byte*>(segments_[i].data) + offset;
+}
+
+TensorView::Elements TensorView::Contiguous(size_t begin) const {
+  const auto [i, offset] = At(begin * SizeOf(dtype_));
+  return {segments_[i].data + offset, (segments_[i].size - offset) / SizeOf(dtype_)};
 }
 
 const std::byte* TensorView::Block(size_t begin, size_t count, std::byte* scratch) const {

@@ -38,6 +38,14 @@ class TensorView {
   // `scratch`, filled. REQUIRES: begin + count <= this->count(); scratch holds count * SizeOf(dtype()) bytes.
   const std::byte* Block(size_t begin, size_t count, std::byte* scratch) const;
 
+  // The elements from element `begin` on that lie whole in the segment where that one begins: none where it does not
+  // itself. REQUIRES: begin < count().
+  struct Elements {
+    const std::byte* data;
+    size_t count;
+  };
+  Elements Contiguous(size_t begin) const;
+
   // For who may write to the bytes though the view may not. Where those elements lie, or null if not in one segment.
   std::byte* Find(size_t begin, size_t count) const;
   // Writes `count` elements from `from` over those from element `begin` on.

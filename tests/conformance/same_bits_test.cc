@@ -19,26 +19,33 @@ namespace {
 constexpr uint64_t kSeed = 99;
 constexpr size_t kElements = 2 * kShardElements + 777;  // three shards, a ragged last block
 
-// One set of data, as one piece and in pieces, with weights to put on.
+// How tensors arrive: in one piece, in pieces that end within an element, in pieces of fewer elements than a vector
+// has.
+enum Delivered { kWhole, kPieces, kCrumbs };
+constexpr Delivery kDeliveries[] = {{.most = 0, .skew = 1}, {.most = 9000, .skew = 5}, {.most = 50, .skew = 3}};
+
+// One set of data, delivered in several ways, with weights to put on.
 class Subject {
  public:
-  Subject(const Contract& contract, const Form& form, DType dtype, const Extent& extent) : contract_(contract) {
+  Subject(const Contract& contract, const Form& form, DType dtype, const Extent& extent,
+          std::initializer_list<Delivered> ways)
+      : contract_(contract) {
     Rng rng(kSeed);
     const Tensors tensors = DrawAnswered(rng, contract, form, extent);
     const Shape items = ItemShape(contract, extent);
     Tensor weight{.shape = items, .numbers = std::vector<double>(ElementCount(items).value())}, mask = weight;
     for (double& w : weight.numbers) w = std::uniform_real_distribution<double>(0, 2)(rng);
     for (double& m : mask.numbers) m = rng() % 4 != 0;
-    for (const bool pieces : {false, true}) {
-      const Delivery delivery{.most = pieces ? 9000u : 0u, .skew = pieces ? 5u : 1u};
-      calls_[pieces] = MakeCall(contract, form, dtype, tensors, delivery);
-      calls_[pieces].Send("sample_weight", DType::kF32, weight, delivery);
-      calls_[pieces].Send("mask", DType::kBool, mask, delivery);
+    for (const Delivered delivered : ways) {
+      const Delivery& delivery = kDeliveries[delivered];
+      calls_[delivered] = MakeCall(contract, form, dtype, tensors, delivery);
+      calls_[delivered].Send("sample_weight", DType::kF32, weight, delivery);
+      calls_[delivered].Send("mask", DType::kBool, mask, delivery);
     }
   }
-  Bits Run(bool pieces, bool weighted, Reduction reduction, int threads, Place place = Place::kApart) const {
+  Bits Run(Delivered delivered, bool weighted, Reduction reduction, int threads, Place place = Place::kApart) const {
     Executor executor(threads);
-    Request request = calls_[pieces].request;
+    Request request = calls_[delivered].request;
     request.options.reduction = reduction;
     if (!weighted) {
       request.sample_weight.reset();
@@ -52,7 +59,7 @@ class Subject {
 
  private:
   const Contract& contract_;
-  Call calls_[2];
+  Call calls_[3];
 };
 
 // Weighted or not, and the reduction.
@@ -61,22 +68,22 @@ constexpr std::pair<bool, Reduction> kWays[] = {
 
 void BitsAreTheSame(const Contract& contract, const Form& form, DType dtype, const Extent& extent) {
   SCOPED_TRACE(Cat(Describe(contract, form), " ", Name(dtype), " seed ", kSeed));
-  const Subject subject(contract, form, dtype, extent);
+  const Subject subject(contract, form, dtype, extent, {kWhole, kPieces});
   for (const auto& [weighted, reduction] : kWays) {
     SCOPED_TRACE(Cat(Name(reduction), weighted ? " weighted and masked" : ""));
     std::optional<Bits> first;
     for (const int64_t target : SimdTargets()) {
       if (!HasFma(target)) continue;
       const OnTarget on(target);
-      const Bits bits = subject.Run(false, weighted, reduction, 1);
+      const Bits bits = subject.Run(kWhole, weighted, reduction, 1);
       if (first) {
         EXPECT_TRUE(bits == *first) << "on another instruction set";
         continue;
       }
       first = bits;
-      EXPECT_TRUE(subject.Run(false, weighted, reduction, 2) == *first) << "2 threads";
-      EXPECT_TRUE(subject.Run(true, weighted, reduction, 3) == *first) << "3 threads, in pieces";
-      EXPECT_TRUE(subject.Run(true, weighted, reduction, 2, Place::kOverInputs) == *first) << "over the inputs";
+      EXPECT_TRUE(subject.Run(kWhole, weighted, reduction, 2) == *first) << "2 threads";
+      EXPECT_TRUE(subject.Run(kPieces, weighted, reduction, 3) == *first) << "3 threads, in pieces";
+      EXPECT_TRUE(subject.Run(kPieces, weighted, reduction, 2, Place::kOverInputs) == *first) << "over the inputs";
     }
     ASSERT_TRUE(first.has_value()) << "no instruction set with FMA on this machine";
   }
@@ -136,13 +143,15 @@ TEST(SameBits, WhereverGradientsAreWritten) {
       for (const Form& form : loss.contract->forms) {
         for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
           SCOPED_TRACE(Cat(Describe(*loss.contract, form), " ", Name(dtype), " seed ", kSeed));
-          const Subject subject(*loss.contract, form, dtype, extent);
+          const Subject subject(*loss.contract, form, dtype, extent, {kWhole, kPieces, kCrumbs});
           for (const int64_t target : SimdTargets()) {
             const OnTarget on(target);
             for (const auto& [weighted, reduction] : kWays) {
-              const Bits apart = subject.Run(false, weighted, reduction, 1);
-              EXPECT_TRUE(subject.Run(false, weighted, reduction, 1, Place::kOverInputs) == apart) << "over one piece";
-              EXPECT_TRUE(subject.Run(true, weighted, reduction, 1, Place::kOverInputs) == apart) << "over pieces";
+              const Bits apart = subject.Run(kWhole, weighted, reduction, 1);
+              EXPECT_TRUE(subject.Run(kWhole, weighted, reduction, 1, Place::kOverInputs) == apart) << "over one piece";
+              EXPECT_TRUE(subject.Run(kPieces, weighted, reduction, 1, Place::kOverInputs) == apart) << "over pieces";
+              EXPECT_TRUE(subject.Run(kCrumbs, weighted, reduction, 1, Place::kOverInputs) == apart) << "over crumbs";
+              EXPECT_TRUE(subject.Run(kCrumbs, weighted, reduction, 1) == apart) << "from crumbs";
             }
           }
         }
@@ -164,10 +173,15 @@ TEST(SameBits, OfAWideRowOnAnyNumberOfThreads) {
                                  5 * kTile + kStretch + 17}) {
         SCOPED_TRACE(Cat(name, " ", Name(dtype), " ", width));
         Rng rng(kSeed);
-        Call call = MakeCall(contract, form, dtype, DrawInputs(rng, contract, form, ExtentOf(contract, 2, width)));
-        call.Send("sample_weight", DType::kF32, Tensor{.shape = {2}, .numbers = {0.75, 1e-30}}, {});
-        call.request.options.reduction = Reduction::kMean;
-        call.request.gradient = true;
+        const Tensors tensors = DrawInputs(rng, contract, form, ExtentOf(contract, 2, width));
+        const auto make = [&](const Delivery& delivery) {
+          Call call = MakeCall(contract, form, dtype, tensors, delivery);
+          call.Send("sample_weight", DType::kF32, Tensor{.shape = {2}, .numbers = {0.75, 1e-30}}, {});
+          call.request.options.reduction = Reduction::kMean;
+          call.request.gradient = true;
+          return call;
+        };
+        const Call call = make({}), pieces = make(kDeliveries[kPieces]);
         std::optional<Bits> first;
         for (const int64_t target : SimdTargets()) {
           if (!HasFma(target)) continue;
@@ -178,6 +192,9 @@ TEST(SameBits, OfAWideRowOnAnyNumberOfThreads) {
             ASSERT_TRUE(bits.ok()) << bits.status();
             if (!first) first = *bits;
             EXPECT_TRUE(*bits == *first) << threads << " threads";
+            const absl::StatusOr<Bits> over = Solve(pieces.request, executor, Place::kOverInputs);
+            ASSERT_TRUE(over.ok()) << over.status();
+            EXPECT_TRUE(*over == *first) << threads << " threads, over pieces";
           }
         }
       }
