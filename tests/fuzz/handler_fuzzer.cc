@@ -61,6 +61,27 @@ struct Answer {
   std::abort();
 }
 
+// A message as text, so that a failure can be read, and written again as a test.
+template <class Message>
+std::string Shown(const std::string& bytes) {
+  constexpr size_t kMost = 4000;
+  Message message;
+  message.ParsePartialFromString(bytes);
+  return message.ShortDebugString().substr(0, kMost) + "\n";
+}
+[[noreturn]] void Fail(const std::string& what, const Call& call, const Answer& answer) {
+  std::string all = what + "\nmethod " + std::to_string(call.method) + ", messages:\n";
+  for (size_t i = 0; i < call.messages.size(); ++i) {
+    all += call.method == kEvaluateBatch ? Shown<v1::EvaluateBatchRequest>(call.messages[i])
+                                         : Shown<v1::GradientRequest>(call.messages[i]);
+    all += "cut at";
+    for (const size_t cut : call.cuts[i]) all += " " + std::to_string(cut);
+    all += " of " + std::to_string(call.messages[i].size()) + "\n";
+  }
+  for (const std::string& message : answer.messages) all += "answered " + Shown<v1::GradientResponse>(message);
+  Fail(all);
+}
+
 std::string ToString(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   if (!buffer.Dump(&slices).ok()) return "";
@@ -216,24 +237,24 @@ bool MayAnswer(const Call& call, Code code) {
 
 void CheckAnswer(const Call& call, const Answer& answer) {
   if (!MayAnswer(call, answer.status.error_code())) {
-    Fail("status " + std::to_string(answer.status.error_code()) + ": " + answer.status.error_message());
+    Fail("status " + std::to_string(answer.status.error_code()) + ": " + answer.status.error_message(), call, answer);
   }
   if (call.method == kEvaluateBatch || call.method == kDescribeLoss) return;
   for (size_t i = 0; i < answer.messages.size(); ++i) {
     const std::string wrong = WrongWith(call.messages[i], call.method != kEvaluate, answer.messages[i]);
-    if (!wrong.empty()) Fail(wrong);
+    if (!wrong.empty()) Fail(wrong, call, answer);
   }
 }
 
 // Not compared: what hangs on how much memory is granted, which the second call takes more or less of.
-void CheckSame(const Answer& a, const Answer& b) {
+void CheckSame(const Call& call, const Answer& a, const Answer& b) {
   if (a.status.error_code() == Code::RESOURCE_EXHAUSTED || b.status.error_code() == Code::RESOURCE_EXHAUSTED) return;
   if (a.status.error_code() != b.status.error_code() || a.status.error_message() != b.status.error_message()) {
-    Fail("answered twice: " + a.status.error_message() + " / " + b.status.error_message());
+    Fail("answered twice: " + a.status.error_message() + " / " + b.status.error_message(), call, b);
   }
   for (size_t i = 0; i < a.messages.size(); ++i) {
     if (a.messages[i] != b.messages[i] && InOrder(a.messages[i]) != InOrder(b.messages[i])) {
-      Fail("other bits when asked again");
+      Fail("other bits when asked again; before: " + Shown<v1::GradientResponse>(a.messages[i]), call, b);
     }
   }
 }
@@ -259,6 +280,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (!call.usual()) return 0;
   const Answer again = handlers.Ask(call, true);
   CheckAnswer(call, again);
-  if (method != kDescribeLoss) CheckSame(answer, again);
+  if (method != kDescribeLoss) CheckSame(call, answer, again);
   return 0;
 }
