@@ -16,14 +16,10 @@ namespace lossd::fuzz {
 // A sound request: tensors of a form of a loss, by name.
 v1::GradientRequest MessageOf(const Contract& contract, const Form& form, DType dtype, const testing::Tensors& tensors);
 
-// `region`: the name of one that the server knows, of kRegionBytes.
-inline constexpr size_t kRegionBytes = 4096;
+// `region`: the name of the one that the server knows.
 v1::GradientRequest DrawRequest(FuzzedDataProvider& data, const std::string& region);
 
 // The messages of an EvaluateBatch call: the header with, it may be, a chunk; then chunks alone.
 std::vector<v1::EvaluateBatchRequest> DrawBatch(FuzzedDataProvider& data, const std::string& region);
-
-// True once in `n`; never where the bytes have run out, so that a short input is a plain request.
-inline bool Seldom(FuzzedDataProvider& data, int n) { return data.ConsumeIntegralInRange(0, n - 1) == n - 1; }
 
 }  // namespace lossd::fuzz

@@ -8,11 +8,11 @@
 //  1. A call is answered once, with a code that loss_service.proto names and never with INTERNAL.
 //  2. An answer owes its request what answer_check.h says.
 //  3. Both calls are answered by the same bits.
+#include <fcntl.h>
 #include <fuzzer/FuzzedDataProvider.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <fcntl.h>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +23,9 @@
 #include "core/executor.h"
 #include "server/handlers/handlers.h"
 #include "tests/fuzz/answer_check.h"
+#include "tests/fuzz/draw.h"
 #include "tests/fuzz/drawn_request.h"
+#include "tests/fuzz/lies.h"
 #include "tests/support/local_call.h"
 #include "tests/wire/oracle.h"
 
