@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "core/limits.h"
+#include "core/errors.h"
 #include "server/convert/tensor.h"
 #include "spdlog/fmt/fmt.h"
 
@@ -50,7 +50,7 @@ absl::StatusOr<OutputPlaces> PlaceOutputs(const v1::GradientRequest& message, co
   for (const auto& [path, reference] : message.output_regions()) in_order.emplace(path, &reference);
   for (const auto& [path, place] : in_order) {
     const v1::SharedMemory& reference = *place;
-    const std::string field = fmt::format("output_regions[\"{}\"]", path.substr(0, kMaxEcho));
+    const std::string field = fmt::format("output_regions[{}]", error::Quote(path));
     const auto output =
         std::find_if(outputs.begin(), outputs.end(), [&path = path](const Output& o) { return o.path == path; });
     if (output == outputs.end()) {

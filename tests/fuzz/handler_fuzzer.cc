@@ -5,7 +5,7 @@
 // one slice, on two threads that may remember the first.
 //
 // Checked beside what the sanitizers see
-//  1. A call is answered once, with a code that loss_service.proto names and never with INTERNAL.
+//  1. A call is answered once, with a code that loss_service.proto names and never with INTERNAL; its message is UTF-8.
 //  2. An answer owes its request what answer_check.h says.
 //  3. Both calls are answered by the same bits.
 #include <fcntl.h>
@@ -237,10 +237,18 @@ bool MayAnswer(const Call& call, Code code) {
   }
 }
 
+// As protobuf sees it.
+bool IsUtf8(const std::string& text) {
+  v1::DescribeLossRequest message;
+  message.set_loss(text);
+  return message.ParseFromString(message.SerializeAsString());
+}
+
 void CheckAnswer(const Call& call, const Answer& answer) {
   if (!MayAnswer(call, answer.status.error_code())) {
     Fail("status " + std::to_string(answer.status.error_code()) + ": " + answer.status.error_message(), call, answer);
   }
+  if (!IsUtf8(answer.status.error_message())) Fail("a message that is not UTF-8", call, answer);
   if (call.method == kEvaluateBatch || call.method == kDescribeLoss) return;
   for (size_t i = 0; i < answer.messages.size(); ++i) {
     const std::string wrong = WrongWith(call.messages[i], call.method != kEvaluate, answer.messages[i]);

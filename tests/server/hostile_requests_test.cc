@@ -13,7 +13,11 @@
 namespace lossd::server {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::Ge;
 using ::testing::HasSubstr;
+using ::testing::Le;
 using Code = grpc::StatusCode;
 
 class HostileRequests : public ::testing::Test {
@@ -70,6 +74,21 @@ TEST_F(HostileRequests, ABatchTakesNoNoticeOfFieldsThatItsHeaderDoesNotKnow) {
   const std::string field = {'\x0a', static_cast<char>(header_bytes.size())};
   const grpc::Status status = AskBatch(field + header_bytes + rows.SerializeAsString());
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(HostileRequests, AMessageThatRepeatsANameIsNotCutInsideACharacter) {
+  const std::string name = std::string(63, 'a') + "\u00e9\u00e9";
+  v1::GradientRequest params = Mse(), regions = Mse(), term = Mse();
+  (*params.mutable_params()->mutable_fields())[name].mutable_list_value();
+  (*regions.mutable_output_regions())[name].set_byte_size(8);
+  term.clear_loss();
+  term.mutable_objective()->add_losses()->set_name(name);
+  for (const v1::GradientRequest& request : {params, regions, term}) {
+    const grpc::Status status = Ask(request);
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(status.error_message(), HasSubstr(name.substr(0, 63)));
+    EXPECT_THAT(status.error_message(), Each(AllOf(Ge(' '), Le('~'))));
+  }
 }
 
 }  // namespace
