@@ -1,4 +1,6 @@
 // Deadlines, further attempts, and what becomes of lent memory when a call ends early.
+#include <unistd.h>
+
 #include <malloc.h>
 #include <sys/mman.h>
 
@@ -100,7 +102,8 @@ TEST(ClientRetry, TriesAgainWhereItMay) {
 }
 
 TEST(ClientRetry, FindsAServerThatComesBack) {
-  const std::string address = "unix:" + ::testing::TempDir() + "lossd_client_recovery_test.sock";
+  const std::string address =
+      "unix:" + ::testing::TempDir() + "lossd_client_recovery_test_" + std::to_string(getpid()) + ".sock";
   const Client client = *Client::Create({.address = address, .retry = {.initial_backoff = absl::Milliseconds(200)}});
   std::thread later([&] {
     absl::SleepFor(absl::Milliseconds(150));

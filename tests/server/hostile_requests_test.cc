@@ -4,9 +4,11 @@
 
 #include <set>
 #include <string>
-#include <vector>
+#include <string_view>
 
+#include "core/registry.h"
 #include "lossd/v1/loss_service.pb.h"
+#include "proto/wire/enums.h"
 #include "server/handlers/handlers.h"
 #include "tests/support/local_call.h"
 
@@ -88,6 +90,28 @@ TEST_F(HostileRequests, AMessageThatRepeatsANameIsNotCutInsideACharacter) {
     EXPECT_FALSE(status.ok());
     EXPECT_THAT(status.error_message(), HasSubstr(name.substr(0, 63)));
     EXPECT_THAT(status.error_message(), Each(AllOf(Ge(' '), Le('~'))));
+  }
+}
+
+// A region with a class axis looked for that axis before the first of a scalar's none.
+TEST_F(HostileRequests, EveryLossAnswersScalarsOrRefusesThem) {
+  for (const Loss& loss : AllLosses()) {
+    for (const FormKernels& kernels : loss.forms) {
+      v1::GradientRequest request;
+      request.set_loss(std::string(loss.contract->name));
+      request.mutable_options()->set_input_kind(wire::ToWire(kernels.form.input_kind));
+      for (const Input& input : loss.contract->inputs) {
+        v1::Tensor& tensor = (*request.mutable_inputs())[std::string(input.name)];
+        tensor.set_dtype(input.content == Content::kNumbers ? v1::F32 : v1::U8);
+        tensor.set_raw(std::string(input.content == Content::kNumbers ? 4 : 1, '\0'));
+      }
+      const grpc::Status status = Ask(request);
+      EXPECT_TRUE(status.ok() || status.error_code() == Code::INVALID_ARGUMENT)
+          << loss.contract->name << ": " << status.error_message();
+      if (loss.contract->family == Family::kRegion && std::string_view(loss.contract->inputs[0].shape).ends_with("C")) {
+        EXPECT_THAT(status.error_message(), HasSubstr("[]")) << loss.contract->name;
+      }
+    }
   }
 }
 
