@@ -1,8 +1,7 @@
 // Deadlines, further attempts, and what becomes of lent memory when a call ends early.
-#include <unistd.h>
-
 #include <malloc.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <string>
