@@ -33,8 +33,8 @@ v1::GradientRequest TakeChunk(v1::EvaluateBatchRequest& message) {
   return chunk;
 }
 
-// An EvaluateRequest has the fields of a GradientRequest, with the same numbers. What those of a GradientRequest alone hold
-// it does not know, and nobody has looked at it: not even whether a string is UTF-8.
+// An EvaluateRequest has the fields of a GradientRequest, with the same numbers. What those of a GradientRequest alone
+// hold it does not know, and nobody has looked at it: not even whether a string is UTF-8.
 absl::StatusOr<v1::GradientRequest> TakeHeader(v1::EvaluateRequest& message) {
   message.DiscardUnknownFields();
   v1::GradientRequest header;
@@ -88,7 +88,8 @@ class Batch {
     wire::Payloads payloads;
     size_t copied = 0;
     ConvertedValues converted = NewConvertedValues(context_, request, &copied);
-    if (auto status = wire::Decode(request.request().segments(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) {
+    if (auto status = wire::Decode(request.request().segments(), &message, &payloads, kMaxSkeletonBytes);
+        !status.ok()) {
       return status;
     }
     if (!evaluator_ && !message.has_header()) {
