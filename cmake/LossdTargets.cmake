@@ -9,10 +9,24 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 
 # -ffp-contract=off: the compiler must not fuse a*b+c where the source does not say so; with it the same source gives the
 # same bits on every instruction set that has FMA.
+#
+# LOSSD_INSTRUCTION_SETS: Highway takes the compiler's baseline, which -march=native raises to this machine's; off x86 the
+# baseline (NEON) is the best that core/simd/targets.h names. Every target gets it: whoever walks the instruction sets (the
+# tests) must see the same list as the kernels.
+if(NOT LOSSD_INSTRUCTION_SETS MATCHES "^(all|native)$")
+  message(FATAL_ERROR "LOSSD_INSTRUCTION_SETS = ${LOSSD_INSTRUCTION_SETS}; expected all or native")
+endif()
+
 function(lossd_target_defaults target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE -ffp-contract=off)
+  if(LOSSD_INSTRUCTION_SETS STREQUAL "native")
+    target_compile_definitions(${target} PRIVATE HWY_COMPILE_ONLY_STATIC)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+      target_compile_options(${target} PRIVATE -march=native)
+    endif()
+  endif()
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>")
   if(LOSSD_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${LOSSD_SANITIZE} -fno-omit-frame-pointer)

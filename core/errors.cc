@@ -28,9 +28,10 @@ std::string FormsOf(const Contract& contract) {
 
 }  // namespace
 
-std::string Quote(std::string_view text) {
-  const bool cut = text.size() > kMaxEcho;
-  return Cat("\"", absl::CHexEscape(ForAbsl(text.substr(0, kMaxEcho))), cut ? "...\"" : "\"");
+std::string Quote(std::string_view text) { return Cat("\"", Escape(text), "\""); }
+
+std::string Escape(std::string_view text) {
+  return Cat(absl::CHexEscape(ForAbsl(text.substr(0, kMaxEcho))), text.size() > kMaxEcho ? "..." : "");
 }
 
 std::string ToString(const Interval& domain) {

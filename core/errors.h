@@ -16,6 +16,8 @@ namespace lossd::error {
 
 // A caller's text, shortened and in quotes, control characters escaped.
 std::string Quote(std::string_view text);
+// The same without quotes, for the name of a field.
+std::string Escape(std::string_view text);
 // "(0, inf)"
 std::string ToString(const Interval& domain);
 

@@ -125,9 +125,10 @@ absl::StatusOr<Arranged> Arrange(const Pattern& pattern, const Pattern& first, c
     for (const int at : region->order) {
       if (static_cast<size_t>(at) < region->order.size() - dropped) order.push_back(at);
     }
-    if (order.size() != shape.size()) return arranged;  // the letters will not match either
-    Shape sorted = Permuted(shape, order);
     const size_t tail = pattern.axes.size() - 1;  // class axes, which stay apart
+    // The letters will not match either.
+    if (order.size() != shape.size() || shape.size() < region->outer + tail) return arranged;
+    Shape sorted = Permuted(shape, order);
     Shape flat(sorted.begin(), sorted.begin() + region->outer);
     const std::span<const int64_t> inner(sorted.begin() + region->outer, sorted.end() - tail);
     flat.push_back(static_cast<int64_t>(ElementCount(inner).value_or(0)));

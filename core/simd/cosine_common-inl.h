@@ -51,7 +51,7 @@ HWY_INLINE Pair Quotient(Pair x, Pair y) {
 
 HWY_INLINE double LargestOf(const double* x, size_t n) {
   double largest = 0;
-  for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(Read(x + i)));
   return largest;
 }
 

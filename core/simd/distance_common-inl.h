@@ -87,7 +87,7 @@ class Distance {
       return;
     }
     if (value_ == 0 || p_ == 1 || p_ == std::numeric_limits<double>::infinity()) return;
-    const auto size = [this](size_t i) { return std::abs(a_[i] - b_[i] + epsilon_); };
+    const auto size = [this](size_t i) HWY_ATTR { return std::abs(Read(a_ + i) - Read(b_ + i) + epsilon_); };
     // What an element leaves of the sum of powers, without the cancellation of sum - largest.
     double top = 0, rest = 0;
     size_t largest = 0;

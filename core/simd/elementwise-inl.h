@@ -130,6 +130,8 @@ struct Elementwise {
  private:
   enum Wanted { kValue, kFirst, kAll };
   static constexpr bool kPassesNan = PassesNan<L> || requires { requires L::PassesNan(kForm); };  // in one form
+  // A copy: clang 14 crashes on a reference to a member of a template argument.
+  static constexpr Interval kPrediction = kForm.prediction;
   static constexpr size_t kInputs = L::kContract.inputs.size();
   using Indices = std::make_index_sequence<kInputs>;
   template <class T>
@@ -194,7 +196,7 @@ struct Elementwise {
       if constexpr (kPassesNan && kWanted != kAll) {
         return v;
       } else {
-        auto poisoned = Outside(d, kForm.prediction, x[0]);
+        auto poisoned = Outside(d, kPrediction, x[0]);
         ((poisoned = hn::Or(poisoned, Outside(d, L::kContract.inputs[I].domain, x[I]))), ...);
         return hn::IfThenElse(poisoned, hn::NaN(d), v);
       }

@@ -162,7 +162,9 @@ struct Items {
     constexpr const Contract& kContract = L::kContract;
     constexpr size_t kInputs = kContract.inputs.size();
     constexpr bool kWhole = kContract.family == Family::kBatch;
-    constexpr bool kBounded = !kForm.prediction.open_lo || !kForm.prediction.open_hi;
+    // A copy: clang 14 crashes on a reference to a member of a template argument.
+    constexpr Interval kPrediction = kForm.prediction;
+    constexpr bool kBounded = !kPrediction.open_lo || !kPrediction.open_hi;
     const L loss = Bind<L>(call);
     for (size_t at = 0; at < (kWhole ? 1 : block.items); ++at) {
       const ItemOf<T> item(call, block, kForm, kContract.inputs.begin(), kInputs, at);
@@ -171,7 +173,7 @@ struct Items {
         for (size_t i = 0; i < kInputs; ++i) {
           if (item.in(i) == nullptr) continue;
           sound = sound && Sound(item.in(i), item.size(i), kContract.inputs[i].domain);
-          if (i == 0 && kBounded) sound = sound && Sound(item.in(i), item.size(i), kForm.prediction);
+          if (i == 0 && kBounded) sound = sound && Sound(item.in(i), item.size(i), kPrediction);
         }
       }
       if (sound) {

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "core/limits.h"
+#include "core/errors.h"
 #include "core/registry.h"
 #include "spdlog/fmt/fmt.h"
 
@@ -16,14 +16,14 @@ namespace {
 constexpr int kMaxTerms = 64;
 
 absl::Status Invalid(std::string_view term, std::string_view what) {
-  return absl::InvalidArgumentError(fmt::format("objective.{}: {}", term.substr(0, kMaxEcho), what));
+  return absl::InvalidArgumentError(fmt::format("objective.{}: {}", error::Escape(term), what));
 }
 
 // The status of MakeProblem, saying which term it is about.
 absl::Status InTerm(std::string_view term, const absl::Status& status) {
   const auto message = status.message();
   return {status.code(),
-          fmt::format("objective.{}: {}", term.substr(0, kMaxEcho), std::string_view(message.data(), message.size()))};
+          fmt::format("objective.{}: {}", error::Escape(term), std::string_view(message.data(), message.size()))};
 }
 
 const TensorView* Find(const TensorsByName& views, std::string_view name) {
@@ -60,7 +60,8 @@ absl::Status AddProblem(Request request, const TensorsByName& views, const Wante
     if (IsWeight(input.name)) continue;  // of the request, and with it already
     const TensorView* const view = Find(views, tensor);
     if (view == nullptr) {
-      if (tensor != input.name) return Invalid(term.name, fmt::format("no tensor \"{}\" in the request", tensor));
+      if (tensor != input.name)
+        return Invalid(term.name, fmt::format("no tensor {} in the request", error::Quote(tensor)));
       continue;  // MakeProblem says whether it is missing
     }
     request.inputs.emplace_back(std::string(input.name), *view);
@@ -116,7 +117,7 @@ absl::StatusOr<Term> ToRegularizerTerm(const v1::RegularizerTerm& message, const
   std::set<std::string_view> seen;  // each costs a pass, and a name is short
   for (const std::string& name : message.inputs()) {
     if (!seen.insert(name).second) {
-      return Invalid(term.name, fmt::format("inputs: \"{}\" twice", name.substr(0, kMaxEcho)));
+      return Invalid(term.name, fmt::format("inputs: {} twice", error::Quote(name)));
     }
     Request request;
     if (auto s = ToTerm(message.regularizer(), message.params(), v1::Options(), &request); !s.ok()) {
@@ -179,13 +180,13 @@ absl::StatusOr<std::vector<Term>> ToTerms(const v1::GradientRequest& message, co
   for (const auto& [name, view] : views) {
     if (!IsWeight(name) && !read.contains(name)) {
       return absl::InvalidArgumentError(
-          fmt::format("inputs: no term of the objective reads a tensor \"{}\"", name.substr(0, kMaxEcho)));
+          fmt::format("inputs: no term of the objective reads a tensor {}", error::Quote(name)));
     }
   }
   for (const std::string& name : wanted.tensors) {
     if (!given.contains(name)) {
       return absl::InvalidArgumentError(fmt::format(
-          "with_respect_to: no term of the objective has a gradient with respect to \"{}\"", name.substr(0, kMaxEcho)));
+          "with_respect_to: no term of the objective has a gradient with respect to {}", error::Quote(name)));
     }
   }
   return terms;

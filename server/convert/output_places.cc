@@ -1,10 +1,11 @@
 #include "server/convert/output_places.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "core/limits.h"
+#include "core/errors.h"
 #include "server/convert/tensor.h"
 #include "spdlog/fmt/fmt.h"
 
@@ -45,8 +46,11 @@ absl::StatusOr<OutputPlaces> PlaceOutputs(const v1::GradientRequest& message, co
   OutputPlaces places;
   if (message.output_regions().empty()) return places;
   const std::vector<Output> outputs = OutputsOf(problem);
-  for (const auto& [path, reference] : message.output_regions()) {
-    const std::string field = fmt::format("output_regions[\"{}\"]", path.substr(0, kMaxEcho));
+  std::map<std::string_view, const v1::SharedMemory*> in_order;  // the first error does not depend on a hash
+  for (const auto& [path, reference] : message.output_regions()) in_order.emplace(path, &reference);
+  for (const auto& [path, place] : in_order) {
+    const v1::SharedMemory& reference = *place;
+    const std::string field = fmt::format("output_regions[{}]", error::Quote(path));
     const auto output =
         std::find_if(outputs.begin(), outputs.end(), [&path = path](const Output& o) { return o.path == path; });
     if (output == outputs.end()) {
@@ -69,7 +73,7 @@ absl::StatusOr<OutputPlaces> PlaceOutputs(const v1::GradientRequest& message, co
                                                     field, reference.byte_offset(), SizeOf(output->dtype),
                                                     Name(output->dtype)));
     }
-    places.push_back({path, memory->data, reference});
+    places.push_back({std::string(path), memory->data, reference});
   }
   return places;
 }

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "core/limits.h"
+#include "core/errors.h"
 #include "server/convert/tensor.h"
 #include "spdlog/fmt/fmt.h"
 
@@ -98,7 +98,7 @@ absl::Status ConvertParams(const google::protobuf::Struct& message,
         break;
       default:
         return absl::InvalidArgumentError(
-            fmt::format("params.{}: not a number, a word or a boolean", name.substr(0, kMaxEcho)));
+            fmt::format("params.{}: not a number, a word or a boolean", error::Escape(name)));
     }
   }
   // A map has no order; the first error should not depend on its hash.

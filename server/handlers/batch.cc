@@ -33,8 +33,10 @@ v1::GradientRequest TakeChunk(v1::EvaluateBatchRequest& message) {
   return chunk;
 }
 
-// An EvaluateRequest has the fields of a GradientRequest, with the same numbers.
-absl::StatusOr<v1::GradientRequest> TakeHeader(const v1::EvaluateRequest& message) {
+// An EvaluateRequest has the fields of a GradientRequest, with the same numbers. What those of a GradientRequest alone
+// hold it does not know, and nobody has looked at it: not even whether a string is UTF-8.
+absl::StatusOr<v1::GradientRequest> TakeHeader(v1::EvaluateRequest& message) {
+  message.DiscardUnknownFields();
   v1::GradientRequest header;
   if (!header.ParseFromString(message.SerializeAsString())) return absl::InternalError("header: not to be copied");
   if (header.has_objective()) {
@@ -86,7 +88,8 @@ class Batch {
     wire::Payloads payloads;
     size_t copied = 0;
     ConvertedValues converted = NewConvertedValues(context_, request, &copied);
-    if (auto status = wire::Decode(request.request().segments(), &message, &payloads, kMaxSkeletonBytes); !status.ok()) {
+    if (auto status = wire::Decode(request.request().segments(), &message, &payloads, kMaxSkeletonBytes);
+        !status.ok()) {
       return status;
     }
     if (!evaluator_ && !message.has_header()) {
@@ -96,7 +99,7 @@ class Batch {
       return absl::InvalidArgumentError("header: in the first message alone; this is another one");
     }
     if (message.has_header()) {
-      if (absl::Status status = Begin(message.header(), payloads, converted); !status.ok()) return status;
+      if (absl::Status status = Begin(*message.mutable_header(), payloads, converted); !status.ok()) return status;
       if (!request.Keep(evaluator_->held_bytes())) return NoMemory();
     }
     const v1::GradientRequest chunk = TakeChunk(message);
@@ -113,7 +116,7 @@ class Batch {
     return request.Keep(evaluator_->held_bytes()) ? absl::OkStatus() : NoMemory();
   }
 
-  absl::Status Begin(const v1::EvaluateRequest& message, const wire::Payloads& payloads, ConvertedValues& converted) {
+  absl::Status Begin(v1::EvaluateRequest& message, const wire::Payloads& payloads, ConvertedValues& converted) {
     const auto header = TakeHeader(message);
     if (!header.ok()) return header.status();
     auto views = ToViews(*header, payloads, /*gradient=*/false, &converted);

@@ -1,6 +1,7 @@
 // Deadlines, further attempts, and what becomes of lent memory when a call ends early.
 #include <malloc.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <string>
@@ -100,7 +101,8 @@ TEST(ClientRetry, TriesAgainWhereItMay) {
 }
 
 TEST(ClientRetry, FindsAServerThatComesBack) {
-  const std::string address = "unix:" + ::testing::TempDir() + "lossd_client_recovery_test.sock";
+  const std::string address =
+      "unix:" + ::testing::TempDir() + "lossd_client_recovery_test_" + std::to_string(getpid()) + ".sock";
   const Client client = *Client::Create({.address = address, .retry = {.initial_backoff = absl::Milliseconds(200)}});
   std::thread later([&] {
     absl::SleepFor(absl::Milliseconds(150));

@@ -1,6 +1,8 @@
 // The client against servers that answer what the test says.
 #include "lossd/client.h"
 
+#include <unistd.h>
+
 #include <string>
 #include <thread>
 #include <vector>
@@ -342,7 +344,7 @@ TEST(Client, CheckFollowsTheHealthService) {
 }
 
 TEST(Client, ConnectsToAUnixSocket) {
-  const std::string path = ::testing::TempDir() + "lossd_client_test.sock";
+  const std::string path = ::testing::TempDir() + "lossd_client_test_" + std::to_string(getpid()) + ".sock";
   FakeServer server("unix:" + path);
   EXPECT_TRUE(MakeClient("unix:" + path).Check().ok());
 }

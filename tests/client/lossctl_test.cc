@@ -1,4 +1,6 @@
 // lossctl as a process, against a server that answers what the test says.
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -18,7 +20,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-std::string TempPath(const std::string& name) { return ::testing::TempDir() + "lossctl_test_" + name; }
+// The process's own: tests of another tree may run beside these.
+std::string TempPath(const std::string& name) {
+  return ::testing::TempDir() + "lossctl_test_" + std::to_string(getpid()) + "_" + name;
+}
 
 Outcome RunLossctl(const std::string& arguments, const std::string& environment = "") {
   return RunProcess(environment + " " LOSSCTL_PATH " " + arguments);

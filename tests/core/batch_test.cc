@@ -159,7 +159,7 @@ TEST(Batch, ChunksHaveTheBitsOfTheWholeForEveryLossWithItems) {
 
 TEST(Batch, EveryCutOfASmallBatchHasTheBitsOfTheWhole) {
   Rng rng(8);
-  const Loss& loss = FindLoss("sparse_categorical_crossentropy")->loss;
+  const Loss loss = FindLoss("sparse_categorical_crossentropy")->loss;
   const Batch batch =
       Draw(rng, *loss.contract, loss.contract->forms[1], DType::kF64, 7 * 2000, 2000, false);  // two items a block
   ASSERT_GE(batch.num_rows(), 7);
@@ -239,7 +239,7 @@ TEST(Batch, EmptyBatchesFollowThePolicyForThem) {
 
 TEST(Batch, KeepsLessThanABlockAndARow) {
   Rng rng(10);
-  const Loss& loss = FindLoss("mse")->loss;
+  const Loss loss = FindLoss("mse")->loss;
   const Batch batch = Draw(rng, *loss.contract, loss.contract->forms[0], DType::kF32, 100'000, 1, false);
   Call header;
   header.request = batch.header;
