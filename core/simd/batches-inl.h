@@ -122,7 +122,7 @@ struct Extent {
 
 // op of all lanes, pairwise.
 template <class Op, class D>
-HWY_INLINE hn::TFromD<D> ReduceLanes([[maybe_unused]] D d, hn::Vec<D> v, const Op& op) {
+HWY_INLINE hn::TFromD<D> ReduceLanes([[maybe_unused]] D d, hn::Vec<D> v, [[maybe_unused]] const Op& op) {
 #if HWY_TARGET != HWY_SCALAR  // has no halves
   if constexpr (hn::MaxLanes(D()) > 1) {
     const hn::Half<D> half;
