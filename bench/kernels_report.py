@@ -55,8 +55,9 @@ def targets_of(rows: list[dict], best: str) -> list[tuple[str, float, float]]:
                           elementwise[worst], ELEMENTWISE_TARGET))
     for size in ("512x128256", "4096x1000"):
         for dtype in ("F32", "BF16"):
-            for loss, ratio in ratios(dtype, size).items():
-                lines.append((f"{loss}, {size} {dtype}, of memcpy", ratio, SOFTMAX_TARGET))
+            for what, where in (("gradient", ""), ("gradient_over", ", gradient over the prediction")):
+                for loss, ratio in ratios(dtype, size, what=what).items():
+                    lines.append((f"{loss}, {size} {dtype}{where}, of memcpy", ratio, SOFTMAX_TARGET))
     for row in rows:
         if row["scaling"]:
             threads = int(row["threads"])

@@ -169,6 +169,7 @@ void RegisterAll(bool quick, const std::vector<int64_t>& targets) {
       for (const Size size : {Size{size_t{512} * 128256, 128256}, Size{4096 * 1000, 1000}}) {
         for (const DType dtype : {DType::kF32, DType::kBF16}) {
           Register(c, {.dtype = dtype, .size = size});
+          Register(c, {.dtype = dtype, .size = size, .over = true});
           if (all > 1) Register(c, {.dtype = dtype, .size = size, .threads = all});
         }
       }

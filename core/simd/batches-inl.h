@@ -1,5 +1,4 @@
-// Elements of a row of logits in batches, and what is known of them before their masses: the largest, and whether one
-// is NaN.
+// Elements of a row of logits in batches, and what is known of them before their masses: between what they lie.
 
 #if defined(LOSSD_CORE_SIMD_BATCHES_INL_H_) == defined(HWY_TARGET_TOGGLE)  // include guard, one per target
 #ifdef LOSSD_CORE_SIMD_BATCHES_INL_H_
@@ -9,6 +8,7 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -66,6 +66,26 @@ class Batches {
     if (!P::kRest || first >= whole_) return v;
     return hn::IfThenElse(hn::FirstN(Tag<Arithmetic<S>>(), std::min(kStep, whole_ - first)), other, v);
   }
+  // Whether some element of a part, `v` in the arithmetic, is max, the largest of all, which is not NaN.
+  template <class P, class V>
+  HWY_INLINE bool Holds(P part, size_t i, const V (&v)[kVectors], Arithmetic<S> max) const {
+    if constexpr (std::is_same_v<S,
+                                 BFloat16>) {  // of the bits, half as many vectors; zeros of two signs are two numbers
+      const hn::CappedTag<uint16_t, 2 * kChunk> d;
+      const auto of_max = hn::Set(d, static_cast<uint16_t>(std::bit_cast<uint32_t>(max) >> 16));
+      const auto* const bits = reinterpret_cast<const uint16_t*>(At(part, i));
+      auto some = hn::Eq(hn::LoadU(d, bits), of_max);
+      for (size_t k = hn::MaxLanes(d); k < kElements; k += hn::MaxLanes(d)) {
+        some = hn::Or(some, hn::Eq(hn::LoadU(d, bits + k), of_max));
+      }
+      return !hn::AllFalse(d, some);
+    } else {
+      const Tag<Arithmetic<S>> d;
+      V largest = v[0];
+      for (size_t u = 1; u < kVectors; ++u) largest = hn::Max(largest, v[u]);
+      return !hn::AllFalse(d, hn::Eq(largest, hn::Set(d, max)));
+    }
+  }
   // Stores a part to the elements of `to` from i on.
   template <bool kMayBeNan, class P, class V, class Out>
   HWY_INLINE void Store(P, size_t i, const V (&v)[kVectors], Out* to) const {
@@ -92,64 +112,86 @@ class Batches {
   S copy_[kBatch];
 };
 
-// The largest of n elements, -inf where there are none. Where one is NaN, NaN or whatever.
-template <class S>
-HWY_INLINE Arithmetic<S> MaxOfStretch(const Batches<S>& x) {
-  using T = Arithmetic<S>;
-  const Tag<T> d;
-  hn::Vec<Tag<T>> max[Batches<S>::kVectors];
-  for (auto& m : max) m = hn::Set(d, -std::numeric_limits<T>::infinity());
-  x.Each([&](auto part, size_t i) HWY_ATTR {
-    const S* const from = x.At(part, i);
-    for (size_t u = 0; u < x.kVectors; ++u) max[u] = hn::Max(LoadAs(d, from + u * kLanes<T>), max[u]);
-  });
-  for (size_t u = 1; u < x.kVectors; ++u) max[0] = hn::Max(max[0], max[u]);
-  return hn::GetLane(hn::MaxOfLanes(d, max[0]));
-}
+// The largest of the elements of a stretch, -inf where there are none, and a number that none lies below. `sound`: none
+// is NaN or +inf.
+template <class T>
+struct Extent {
+  T max, min;
+  bool sound;
+};
 
-template <class D>
-HWY_INLINE int16_t LargestLane([[maybe_unused]] D d, hn::Vec<D> v) {
+// op of all lanes, pairwise.
+template <class Op, class D>
+HWY_INLINE hn::TFromD<D> ReduceLanes([[maybe_unused]] D d, hn::Vec<D> v, [[maybe_unused]] const Op& op) {
 #if HWY_TARGET != HWY_SCALAR  // has no halves
   if constexpr (hn::MaxLanes(D()) > 1) {
     const hn::Half<D> half;
-    return LargestLane(half, hn::Max(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    return ReduceLanes(half, op(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), op);
   }
 #endif
   return hn::GetLane(v);
 }
 
-// The same of BF16, whose bits are in the order of their numbers where these are positive, and against it where
-// negative.
-HWY_INLINE float MaxOfStretch(const Batches<BFloat16>& x) {
-  const hn::CappedTag<int16_t, 2 * kChunk> d;
-  constexpr size_t kLanesOf16 = hn::MaxLanes(d);
-  auto max = hn::Set(d, std::numeric_limits<int16_t>::min()), min = hn::Set(d, std::numeric_limits<int16_t>::max());
-  x.Each([&](auto part, size_t i) HWY_ATTR {
-    const auto* const bits = reinterpret_cast<const int16_t*>(x.At(part, i));
-    for (size_t k = 0; k < x.kElements; k += kLanesOf16) {
-      const auto v = hn::LoadU(d, bits + k);
-      max = hn::Max(max, v);
-      min = hn::Min(min, v);
-    }
-  });
-  const int16_t largest = LargestLane(d, max);
-  const int16_t bits = largest >= 0 ? largest : static_cast<int16_t>(~LargestLane(d, hn::Not(min)));
-  return static_cast<float>(ToDouble(BFloat16{static_cast<uint16_t>(bits)}));
-}
-
+// By the order of bits, which is that of numbers where these are positive, and against it where negative: the largest
+// of the signed is the largest of the positive, the largest of the unsigned the smallest of the negative, and what lies
+// beyond infinity on either side is NaN. Two comparisons a vector, which take the time of one of floats.
 template <class S>
-HWY_INLINE bool HoldsNan(const Batches<S>& x) {
-  using T = Arithmetic<S>;
-  const Tag<T> d;
-  auto sound = hn::Eq(hn::Zero(d), hn::Zero(d));
+HWY_INLINE Extent<float> ExtentOf(const Batches<S>& x) {
+  using I = std::conditional_t<std::is_same_v<S, BFloat16>, int16_t, int32_t>;  // F16 as float
+  using U = std::make_unsigned_t<I>;
+  const hn::CappedTag<I, kChunk * sizeof(float) / sizeof(I)> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  constexpr size_t kStep = hn::MaxLanes(d);
+  constexpr I kInfinite = static_cast<I>(sizeof(I) == 2 ? 0x7F80 : 0x7F800000);
+  constexpr U kMinusInfinite = static_cast<U>(static_cast<U>(kInfinite) | U{1} << (sizeof(I) * 8 - 1));
+  const auto load = [&](const S* from) HWY_ATTR {
+    if constexpr (std::is_same_v<S, Half>) {
+      return hn::BitCast(d, LoadAs(Tag<float>(), from));
+    } else {
+      return hn::LoadU(d, reinterpret_cast<const I*>(from));
+    }
+  };
+  const auto number = [](U bits) { return std::bit_cast<float>(uint32_t{bits} << (32 - 8 * sizeof(U))); };
+  auto of_signed = hn::Set(d, std::numeric_limits<I>::min());
+  auto of_unsigned = hn::Zero(du);
   x.Each([&](auto part, size_t i) HWY_ATTR {
     const S* const from = x.At(part, i);
-    for (size_t u = 0; u < x.kVectors; ++u) {
-      const auto v = LoadAs(d, from + u * kLanes<T>);
-      sound = hn::And(sound, hn::Eq(v, v));
+    for (size_t k = 0; k < x.kElements; k += kStep) {
+      const auto v = load(from + k);
+      of_signed = hn::Max(of_signed, v);
+      of_unsigned = hn::Max(of_unsigned, hn::BitCast(du, v));
     }
   });
-  return !hn::AllTrue(d, sound);
+  const auto larger = [](auto a, auto b) HWY_ATTR { return hn::Max(a, b); };
+  const I high = ReduceLanes(d, of_signed, larger);
+  const U low = ReduceLanes(du, of_unsigned, larger);
+  const bool sound = high < kInfinite && low <= kMinusInfinite;
+  const float min = low > static_cast<U>(kInfinite) ? number(low) : 0.0f;
+  if (HWY_LIKELY(high >= 0)) return {number(static_cast<U>(high)), min, sound};
+  // None is positive: the largest has the smallest bits.
+  auto least = hn::Set(du, std::numeric_limits<U>::max());
+  x.Each([&](auto part, size_t i) HWY_ATTR {
+    const S* const from = x.At(part, i);
+    for (size_t k = 0; k < x.kElements; k += kStep) least = hn::Min(least, hn::BitCast(du, load(from + k)));
+  });
+  const auto smaller = [](auto a, auto b) HWY_ATTR { return hn::Min(a, b); };
+  return {number(ReduceLanes(du, least, smaller)), min, sound};
+}
+
+HWY_INLINE Extent<double> ExtentOf(const Batches<double>& x) {
+  const Tag<double> d;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  auto max = hn::Set(d, -kInfinity);
+  auto sound = hn::Eq(max, max);
+  x.Each([&](auto part, size_t i) HWY_ATTR {
+    const double* const from = x.At(part, i);
+    for (size_t u = 0; u < x.kVectors; ++u) {
+      const auto v = hn::LoadU(d, from + u * kLanes<double>);
+      max = hn::Max(v, max);
+      sound = hn::And(sound, hn::Lt(v, hn::Set(d, kInfinity)));
+    }
+  });
+  return {hn::GetLane(hn::MaxOfLanes(d, max)), -kInfinity, hn::AllTrue(d, sound)};
 }
 
 }  // namespace HWY_NAMESPACE

@@ -62,20 +62,23 @@ HWY_INLINE hn::Vec<Doubles> LoadAs(Doubles d, const double* p) { return hn::Load
 
 // --- Numbers to bytes ------------------------------------------------------------------------------------------------
 
-// The bits of numbers, of which the upper half is the BF16 that they are rounded to.
+// The bits of numbers, of which the upper half is the BF16 that they are rounded to. Where kMayBeNan is false ties go
+// away from zero, in a third of the operations: for products that float has rounded before, of which a tie says
+// nothing.
 template <bool kMayBeNan, class D>
 HWY_INLINE auto RoundedToBFloat16([[maybe_unused]] D d, hn::Vec<D> v) {
   const hn::RebindToUnsigned<D> d32;
   const auto bits = hn::BitCast(d32, v);
+  if constexpr (!kMayBeNan) return hn::Add(bits, hn::Set(d32, 0x8000));
   // Half a unit, but for what lies in the middle above an even number.
   const auto odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
   const auto rounded = hn::Add(bits, hn::IfThenElse(odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7FFF)));
-  if constexpr (!kMayBeNan) return rounded;
   const auto nan = hn::Or(bits, hn::Set(d32, 0x400000));  // quiet, and not rounded to infinity
   return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(v)), nan, rounded);
 }
 
-// From float, rounded to nearest, ties to even. Where kMayBeNan is false no element of v is NaN.
+// From float, rounded to nearest, ties to even. Where kMayBeNan is false no element of v is NaN, and ties of BF16 go
+// away from zero.
 template <bool kMayBeNan = true, class D>
 HWY_INLINE void PutFloats([[maybe_unused]] D d, hn::Vec<D> v, float* to) {
   hn::StoreU(v, d, to);

@@ -17,6 +17,7 @@ namespace HWY_NAMESPACE {
 
 // Of(x, e): e[u] = the mass of x[u], for logits of which the largest is `max`, finite. Masses of one MassOf have the
 // ratios of the exponentials; top() is that of max in double. -inf has the mass 0; NaN may have any in double.
+// kShallow: in fewer operations, to the same bits, where is_shallow(the smallest of the logits).
 // kCoarse: for logits that come in 16 bits.
 template <class T, bool kCoarse>
 class MassOf;
@@ -49,6 +50,16 @@ HWY_INLINE V PowerOf2(V field) {
   return hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, field)));
 }
 
+// v 2^n, a normal number like v, of the integers that `field` was rounded to by adding 1.5 * 2^23.
+template <class V>
+HWY_INLINE V TimesPowerOf2(V v, V field) {
+  const Tag<float> d;
+  const hn::RebindToSigned<Tag<float>> di;
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, v), hn::ShiftLeft<23>(hn::BitCast(di, field))));
+}
+// How far shallow logits stay above the first whose mass is no normal number.
+inline constexpr double kShallowMargin = 2;
+
 // e^x = 2^n (1 + expm1 r), x = n ln 2 + r. Not e^(x - max): the subtraction rounds, which costs 16 units in the last
 // place at x - max = -50, and an exact one costs six more operations. So x is taken as it is, and 2^-N, N ln 2 close to
 // max, goes into the exponent. From |max| = kFar on x - max is exact wherever its exponential is not 0 (Sterbenz: the
@@ -68,24 +79,28 @@ class MassOf<float, false> {
     const double bias = 127 + kMassLift - n;
     least_ = C(d_, -bias * kLn2);
     magic_ = C(d_, 0x1.8p23 + bias);
+    unbiased_ = C(d_, 0x1.8p23 + bias - 127);
+    shallowest_ = origin == 0 ? -bias * kLn2 + kShallowMargin : std::numeric_limits<double>::infinity();
     remainder_ = near - n * kLn2;
   }
 
+  bool is_shallow(double min) const { return min >= shallowest_; }
   double top() const {
     return Scalar(remainder_, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); }) * kMassUnit;
   }
 
   // Step by step for all vectors: each waits four cycles for its last, and what waits fills the scheduler.
-  template <size_t kVectors>
+  template <bool kShallow, size_t kVectors>
   HWY_INLINE void Of(const hn::Vec<Tag<float>> (&x)[kVectors], hn::Vec<Tag<float>> (&e)[kVectors]) const {
     using V = hn::Vec<Tag<float>>;
     const Tag<float> d;
+    const V magic = kShallow ? unbiased_ : magic_, one = C(d, 1.0);
     // e^r = 1 + r + r^2 P(r) to 2^-28.2.
     static constexpr double kP[] = {0.499999934321, 0.16666520399, 0.0416683907835, 0.00836874510894, 0.00138145401768};
     V field[kVectors], r[kVectors], n[kVectors], p[kVectors];
-    for (size_t u = 0; u < kVectors; ++u) r[u] = AtLeast(least_, hn::Sub(x[u], origin_));
-    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(r[u], C(d, kLog2E), magic_);
-    for (size_t u = 0; u < kVectors; ++u) n[u] = hn::Sub(field[u], magic_);
+    for (size_t u = 0; u < kVectors; ++u) r[u] = kShallow ? x[u] : AtLeast(least_, hn::Sub(x[u], origin_));
+    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(r[u], C(d, kLog2E), magic);
+    for (size_t u = 0; u < kVectors; ++u) n[u] = hn::Sub(field[u], magic);
     for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2High), r[u]);
     for (size_t u = 0; u < kVectors; ++u) r[u] = hn::NegMulAdd(n[u], C(d, kLn2Low), r[u]);
     for (size_t u = 0; u < kVectors; ++u) p[u] = hn::MulAdd(C(d, kP[4]), r[u], C(d, kP[3]));
@@ -94,8 +109,12 @@ class MassOf<float, false> {
     }
     for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(hn::Mul(r[u], r[u]), p[u], r[u]);
     for (size_t u = 0; u < kVectors; ++u) {
-      const V scale = PowerOf2(field[u]);
-      e[u] = hn::MulAdd(scale, e[u], scale);
+      if constexpr (kShallow) {
+        e[u] = TimesPowerOf2(hn::Add(one, e[u]), field[u]);
+      } else {
+        const V scale = PowerOf2(field[u]);
+        e[u] = hn::MulAdd(scale, e[u], scale);
+      }
     }
   }
 
@@ -103,7 +122,8 @@ class MassOf<float, false> {
   static constexpr float kFar = 208;  // twice the depth at which float has no smaller exponential
 
   Tag<float> d_;
-  hn::Vec<Tag<float>> origin_, least_, magic_;
+  hn::Vec<Tag<float>> origin_, least_, magic_, unbiased_;
+  double shallowest_;
   double remainder_;  // e^remainder 2^kMassLift is the mass of max
 };
 
@@ -127,28 +147,34 @@ class MassOf<float, true> {
     log2_e_ = C(d, log2_e);
     least_ = C(d, -bias * ln2);
     magic_ = C(d, 0x1.8p23 + bias);
+    unbiased_ = C(d, 0x1.8p23 + bias - 127);
+    shallowest_ = std::abs(max) < kFar ? -bias * ln2 + kShallowMargin : std::numeric_limits<double>::infinity();
     remainder_ = max * log2_e - n;
   }
 
+  bool is_shallow(double min) const { return min >= shallowest_; }
   double top() const {
     return Scalar(remainder_ * kLn2, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); }) * kMassUnit;
   }
 
-  template <size_t kVectors>
+  template <bool kShallow, size_t kVectors>
   HWY_INLINE void Of(const hn::Vec<Tag<float>> (&x)[kVectors], hn::Vec<Tag<float>> (&e)[kVectors]) const {
     using V = hn::Vec<Tag<float>>;
     const Tag<float> d;
+    const V magic = kShallow ? unbiased_ : magic_;
     // 2^f to 2^-18.5.
     static constexpr double kP[] = {0.999999261442, 0.693121814743, 0.240247448315, 0.0559178603406, 0.0095701018633};
     V field[kVectors], f[kVectors];
-    for (size_t u = 0; u < kVectors; ++u) f[u] = AtLeast(least_, x[u]);
-    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(f[u], log2_e_, magic_);
-    for (size_t u = 0; u < kVectors; ++u) f[u] = Fraction(f[u], hn::Sub(field[u], magic_));
+    for (size_t u = 0; u < kVectors; ++u) f[u] = kShallow ? x[u] : AtLeast(least_, x[u]);
+    for (size_t u = 0; u < kVectors; ++u) field[u] = hn::MulAdd(f[u], log2_e_, magic);
+    for (size_t u = 0; u < kVectors; ++u) f[u] = Fraction(f[u], hn::Sub(field[u], magic));
     for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(C(d, kP[4]), f[u], C(d, kP[3]));
     for (size_t k = 3; k-- > 0;) {
       for (size_t u = 0; u < kVectors; ++u) e[u] = hn::MulAdd(e[u], f[u], C(d, kP[k]));
     }
-    for (size_t u = 0; u < kVectors; ++u) e[u] = hn::Mul(e[u], PowerOf2(field[u]));
+    for (size_t u = 0; u < kVectors; ++u) {
+      e[u] = kShallow ? TimesPowerOf2(e[u], field[u]) : hn::Mul(e[u], PowerOf2(field[u]));
+    }
   }
 
  private:
@@ -165,7 +191,8 @@ class MassOf<float, true> {
 #endif
   }
 
-  hn::Vec<Tag<float>> log2_e_, least_, magic_;
+  hn::Vec<Tag<float>> log2_e_, least_, magic_, unbiased_;
+  double shallowest_;
   double remainder_;  // 2^remainder 2^kMassLift is the mass of max
 };
 
@@ -173,8 +200,9 @@ template <>
 class MassOf<double, false> {
  public:
   explicit HWY_INLINE MassOf(double max) : max_(hn::Set(Tag<double>(), max)) {}
+  bool is_shallow(double) const { return false; }
   double top() const { return 1; }
-  template <size_t kVectors>
+  template <bool, size_t kVectors>
   HWY_INLINE void Of(const hn::Vec<Tag<double>> (&x)[kVectors], hn::Vec<Tag<double>> (&e)[kVectors]) const {
     for (size_t u = 0; u < kVectors; ++u) e[u] = ExpBelow(Tag<double>(), x[u], max_);
   }

@@ -20,7 +20,8 @@ namespace HWY_NAMESPACE {
 // A native row loss offers Row<form, kSlope>(prediction, target, width, slope), which returns the value of one row and,
 // where kSlope, writes its gradient. target is the label of the row, or the row of targets. A row with a NaN answers
 // NaN throughout. Of the forms that L::Finishes it offers OfLogits(row, label or nothing, factor) instead, row a
-// LogitRow, which writes the gradient times factor where row.has_slope(); NaN: the row answers NaN throughout.
+// LogitRow that is summed, which answers a LogitValue, NaN where the row answers NaN throughout, and writes the
+// gradient times factor where row.has_slope().
 template <class L, Form kForm>
 struct NativeRows {
   template <class T>
@@ -54,23 +55,52 @@ struct NativeRows {
     const auto* const x = reinterpret_cast<const S*>(block.in[0]);
     auto* const slopes = reinterpret_cast<S*>(block.slope[0]);
     const auto& [own, common, kept] = block.factors;
-    for (size_t item = 0; item < block.items; ++item) {
-      S* const slope = slopes == nullptr ? nullptr : slopes + item * width;
-      const T* const targets = L::kIndexed ? nullptr : block.in[1] + item * width;
-      const auto* const stretches = block.stretches == nullptr ? nullptr : block.stretches + item * StretchesIn(width);
-      LogitRow<S> row(x + item * width, stretches, targets, width, slope, block.streams, block.scratch, crew);
-      if (kept != nullptr && kept[item] == 0) {
-        block.value[item] = 0;
-        if (slope != nullptr) row.Fill(0);
-        continue;
+    LogitRow<S> rows[kMostRowsTogether];
+    size_t items[kMostRowsTogether];
+    bool sound[kMostRowsTogether];
+    for (size_t item = 0; item < block.items;) {
+      size_t count = 0;
+      for (; item < block.items && count < RowsTogether<S>(width, block.streams); ++item) {
+        const T* const targets = L::kIndexed ? nullptr : block.in[1] + item * width;
+        S* const slope = slopes == nullptr ? nullptr : slopes + item * width;
+        const auto* const stretches =
+            block.stretches == nullptr ? nullptr : block.stretches + item * StretchesIn(width);
+        double* const scratch = block.scratch + count * LogitRowScratch(width);
+        rows[count].Begin(x + item * width, stretches, targets, width, slope, block.streams, scratch, crew);
+        if (kept != nullptr && kept[item] == 0) {
+          block.value[item] = 0;
+          if (slope != nullptr) rows[count].Fill(0);
+          continue;
+        }
+        items[count++] = item;
       }
-      const double factor = own == nullptr ? common : own[item] * common;
-      if constexpr (L::kIndexed) {
-        block.value[item] = static_cast<T>(loss.OfLogits(row, block.index[1][item], factor));
-      } else {
-        block.value[item] = static_cast<T>(loss.OfLogits(row, factor));
+      if (count == 0) return;
+      rows[0].Look();
+      for (size_t k = 0; k < count; ++k) {
+        if (k + 1 < count) rows[k + 1].Look();
+        sound[k] = rows[k].template Sum<!L::kIndexed>();
       }
-      if (slope != nullptr && std::isnan(block.value[item])) row.Fill(std::nan(""));
+      double fixed[kMostRowsTogether], times[kMostRowsTogether], log1p[kMostRowsTogether] = {};
+      for (size_t k = 0; k < count; ++k) {
+        LogitValue value{std::numeric_limits<double>::quiet_NaN(), 0};
+        if (sound[k]) {
+          log1p[k] = rows[k].masses().rest;
+          const double factor = own == nullptr ? common : own[items[k]] * common;
+          if constexpr (L::kIndexed) {
+            value = loss.OfLogits(rows[k], block.index[1][items[k]], factor);
+          } else {
+            value = loss.OfLogits(rows[k], factor);
+          }
+        }
+        fixed[k] = value.fixed, times[k] = value.times;
+      }
+      // Behind the slopes, which need not wait for logarithms.
+      Replace(log1p, [](auto d, auto v) HWY_ATTR { return hn::Log1p(d, v); });
+      for (size_t k = 0; k < count; ++k) {
+        const double value = fixed[k] + times[k] * log1p[k];
+        block.value[items[k]] = static_cast<T>(value);
+        if (slopes != nullptr && std::isnan(value)) rows[k].Fill(std::nan(""));
+      }
     }
   }
 

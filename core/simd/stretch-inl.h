@@ -34,47 +34,41 @@ struct StretchSums {
   double spread;   // sum t (max - x); where max is -inf, sum t (0 - x)
 };
 
-// The first sweep of a stretch x [n], with its targets t [n] where kTargets; writes its masses where kKeeps. `soon`:
-// what is written next of the same size as x, or null.
+// The first sweep of a stretch x [n] of a known extent, with its targets t [n] where kTargets; writes its masses where
+// kKeeps. `soon`: what is written next of the same size as x, or null. The sums are written one by one: as an answer
+// they would be copied by vectors, which wait for what is stored in smaller parts.
 template <class S, bool kTargets, bool kKeeps>
-HWY_NOINLINE StretchSums SumStretch(const S* x, const Arithmetic<S>* t, size_t n, Arithmetic<S>* masses,
-                                    const S* soon) {
+HWY_NOINLINE void SumStretch(const S* x, const Arithmetic<S>* t, size_t n, Extent<Arithmetic<S>> extent,
+                             Arithmetic<S>* masses, const S* soon, StretchSums* sums) {
   using T = Arithmetic<S>;
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
   const Tag<T> d;
   const Batches<S> row(x, n, -kInfinity);
   [[maybe_unused]] const Batches<T> targets(t, kTargets ? n : 0, 0);
-  const T max = MaxOfStretch(row);
-  // In float a NaN among masses comes out in their sum.
-  if (!(max < kInfinity) || ((max == -kInfinity || sizeof(T) == 8) && HoldsNan(row))) {
-    return {std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0};
-  }
-  const T origin = max == -kInfinity ? T{0} : max;
+  const T origin = extent.max == -kInfinity ? T{0} : extent.max;
   const MassesOf<S> mass(origin);
-  const double scale = 1 / mass.top();  // here, where it need not be waited for
+  sums->max = extent.max;
+  sums->scale = 1 / mass.top();  // here, where it need not be waited for
   const auto top = hn::Set(d, origin), zero = hn::Zero(d);
   std::conditional_t<sizeof(S) == 2, FloatLaneSum, LaneSum> others;
   LaneSum of_targets, spread;
   constexpr size_t kVectors = Batches<S>::kVectors, kStep = kLanes<T>, kInChunk = kChunk / kStep;
   hn::Vec<Tag<T>> by_two[kInChunk], by_four[kInChunk];
   size_t ties = 0;
-  row.Each([&](auto part, size_t i) HWY_ATTR {
+  const auto sum = [&]<bool kShallow>(std::bool_constant<kShallow>, auto part, size_t i) HWY_ATTR {
     hn::Vec<Tag<T>> v[kVectors], e[kVectors];
     // The processor does not read ahead by itself where every stretch is read twice.
     for (size_t k = 0; k < row.kElements; k += 64 / sizeof(S)) hwy::Prefetch(x + i + kStretch + k);
     if (soon != nullptr) {
       for (size_t k = 0; k < row.kElements; k += 64 / sizeof(S)) hwy::Prefetch(soon + i + k);
     }
-    for (size_t u = 0; u < kVectors; ++u) {
-      v[u] = row.Own(part, i, u, LoadAs(d, row.At(part, i) + u * kStep), hn::Set(d, -kInfinity));
-    }
-    mass.template Of<kVectors>(v, e);
+    for (size_t u = 0; u < kVectors; ++u) v[u] = LoadAs(d, row.At(part, i) + u * kStep);
+    mass.template Of<kShallow>(v, e);
     if constexpr (kKeeps) row.template Store<true>(part, i, e, masses);
-    auto largest = v[0];
-    for (size_t u = 1; u < kVectors; ++u) largest = hn::Max(largest, v[u]);
-    if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Eq(largest, top)))) {
+    for (size_t u = 0; u < kVectors; ++u) e[u] = row.Own(part, i, u, e[u], zero);
+    if (HWY_UNLIKELY(row.Holds(part, i, v, extent.max))) {
       for (size_t u = 0; u < kVectors; ++u) {
-        const auto tie = hn::Eq(v[u], top);
+        const auto tie = hn::Eq(row.Own(part, i, u, v[u], hn::Set(d, -kInfinity)), top);
         ties += hn::CountTrue(d, tie);
         e[u] = hn::IfThenZeroElse(tie, e[u]);
       }
@@ -95,11 +89,15 @@ HWY_NOINLINE StretchSums SumStretch(const S* x, const Arithmetic<S>* t, size_t n
         spread.Add(at, hn::IfThenZeroElse(hn::Eq(vt, zero), hn::Mul(vt, hn::Sub(top, v[u]))));
       }
     }
-  });
-  const double rest = others.Total();
-  StretchSums sums{std::isnan(rest) ? rest : double{max}, scale, static_cast<double>(ties), rest, 0, 0};
-  if constexpr (kTargets) sums.targets = of_targets.Total(), sums.spread = spread.Total();
-  return sums;
+  };
+  if (HWY_LIKELY(mass.is_shallow(extent.min))) {
+    row.Each([&](auto part, size_t i) HWY_ATTR { sum(std::true_type(), part, i); });
+  } else {
+    row.Each([&](auto part, size_t i) HWY_ATTR { sum(std::false_type(), part, i); });
+  }
+  sums->ties = static_cast<double>(ties);
+  sums->rest = others.Total();
+  if constexpr (kTargets) sums->targets = of_targets.Total(), sums->spread = spread.Total();
 }
 
 // v times a factor that may lie outside the range of T, rounded once.
@@ -154,7 +152,7 @@ HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>
   [[maybe_unused]] V top[1] = {hn::Set(d, T{-1})};  // no mass is
   if constexpr (kTargets) {
     const V of_max[1] = {hn::Set(d, static_cast<T>(slopes.max))};
-    if (slopes.holds_max) mass.template Of<1>(of_max, top);
+    if (slopes.holds_max) mass.template Of<false>(of_max, top);
   }
   // A share that is the smallest of floats keeps its digits in this unit; in that of the masses it needs no product.
   const double unit = kWide ? 0x1p24 : 1 / slopes.scale;
@@ -172,7 +170,7 @@ HWY_NOINLINE void WriteStretch(const std::conditional_t<kKept, Arithmetic<S>, S>
     if constexpr (kKept) {
       for (size_t u = 0; u < kVectors; ++u) e[u] = v[u];
     } else {
-      mass.template Of<kVectors>(v, e);
+      mass.template Of<false>(v, e);
     }
     for (size_t u = 0; u < kVectors; ++u) {
       if constexpr (kTargets) {

@@ -1,5 +1,6 @@
 // The masses of core/simd/mass-inl.h against long double, on every instruction set: the bounds are those that the file
 // states.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -21,14 +22,19 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// y [n] = masses of x [n], n a multiple of kChunk; returns that of max.
+// y [n] = masses of x [n], n a multiple of kChunk; returns that of max, or 0 where shallow ones have other bits.
 template <bool kCoarse>
 double Masses(float max, const float* x, size_t n, float* y) {
   const Tag<float> d;
   const MassOf<float, kCoarse> mass(max);
   for (size_t i = 0; i < n; i += kLanes<float>) {
     hn::Vec<Tag<float>> v[1] = {hn::LoadU(d, x + i)}, e[1];
-    mass.template Of<1>(v, e);
+    mass.template Of<false>(v, e);
+    if (mass.is_shallow(*std::min_element(x + i, x + i + kLanes<float>))) {
+      hn::Vec<Tag<float>> shallow[1];
+      mass.template Of<true>(v, shallow);
+      if (!hn::AllTrue(d, hn::Eq(shallow[0], e[0]))) return 0;  // no top
+    }
     hn::StoreU(e[0], d, y + i);
   }
   return mass.top();

@@ -100,14 +100,12 @@ struct CategoricalCrossentropy {
   static constexpr bool kIndexed = false;
 
   static constexpr bool Finishes(const Form& form) { return form.input_kind == InputKind::kLogits; }
-  static constexpr auto Scratch = LogitRowScratch;
+  static constexpr auto Scratch = LogitRowsScratch;
 
   template <class S>
-  HWY_INLINE double OfLogits(LogitRow<S>& row, double factor) const {
-    if (!row.template Sum<true>()) return std::numeric_limits<double>::quiet_NaN();
-    const Masses& masses = row.masses();
-    const double value = row.spread() + row.targets() * Log1pScalar(masses.rest);
-    if (row.has_slope() && !std::isnan(value)) {
+  HWY_INLINE LogitValue OfLogits(LogitRow<S>& row, double factor) const {
+    const Masses masses = row.masses();
+    if (row.has_slope()) {
       const Tag<typename LogitRow<S>::T> d;
       // T in two parts: T - t_c keeps its digits where one target is most of T.
       const auto all = C(d, row.targets());
@@ -120,7 +118,7 @@ struct CategoricalCrossentropy {
         };
       });
     }
-    return value;
+    return {row.spread(), row.targets()};
   }
 
   template <Form kForm, bool kSlope, class T>

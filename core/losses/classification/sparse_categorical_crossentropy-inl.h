@@ -96,21 +96,17 @@ struct SparseCategoricalCrossentropy {
   static constexpr bool kNative = true;
   static constexpr bool kIndexed = true;
   static constexpr bool Finishes(const Form& form) { return form.input_kind == InputKind::kLogits; }
-  static constexpr auto Scratch = LogitRowScratch;
+  static constexpr auto Scratch = LogitRowsScratch;
 
   template <class S>
-  HWY_INLINE double OfLogits(LogitRow<S>& row, int32_t label, double factor) const {
-    if (!row.template Sum<false>()) return kNan;
-    const Masses& masses = row.masses();
+  HWY_INLINE LogitValue OfLogits(LogitRow<S>& row, int32_t label, double factor) const {
     const double x_label = row.x(label);
-    // Before the slopes, which need not wait for it.
-    const double value = Log1pScalar(masses.rest) + (row.max() - x_label);
     if (row.has_slope()) {
-      const double others = row.Others(label);
-      row.Put(label, -factor * (others / masses.sum()));
-      row.template Write<false>(factor / masses.sum(), nullptr);
+      const double sum = row.masses().sum();
+      row.Put(label, -factor * (row.Others(label) / sum));
+      row.template Write<false>(factor / sum, nullptr);
     }
-    return value;
+    return {row.max() - x_label, 1};
   }
 
   template <Form kForm, bool kSlope, class T>
