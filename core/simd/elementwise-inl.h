@@ -253,15 +253,17 @@ struct Elementwise {
     PastCaches<T> past;
     if (block.streams) {
       // Through memory in L1, for an output may lie at any alignment; from there while the next stretch is computed.
-      alignas(64) T slopes[2][kStretch];
+      constexpr bool kLater = Prepared<T, A>(Inputs()) > 0;  // else there is nothing to go behind
+      alignas(64) T slopes[1 + kLater][kStretch];
       for (size_t i = 0; i < whole; i += kStretch) {
         const size_t n = std::min(kStretch, whole - i);
-        T* const room = slopes[i / kStretch % 2];
+        T* const room = slopes[kLater ? i / kStretch % 2 : 0];
         Pointers<T> here = at.From(i);
         here.slope[0] = room;
         Turns<T, kWanted, A, Inputs>(loss, here, n, factor, sums, past);
         past.Rest();
         past = PastCaches<T>(room, n, at.slope[0] + i);
+        if constexpr (!kLater) past.Rest();
       }
       past.Rest();
     } else if (whole > 0) {

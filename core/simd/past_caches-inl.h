@@ -38,16 +38,22 @@ class PastCaches {
   // One line, if any is left.
   HWY_INLINE void Step() {
     if (to_ == end_) return;
-    const Tag<T> d;
-    for (size_t k = 0; k < kLine; k += kLanes<T>) hn::Stream(hn::LoadU(d, from_ + k), d, to_ + k);
+    Line(from_, to_);
     from_ += kLine;
     to_ += kLine;
   }
   HWY_INLINE void Rest() {
-    while (to_ != end_) Step();
+    const T* from = from_;
+    for (T* to = to_; to != end_; to += kLine, from += kLine) Line(from, to);
+    to_ = end_;
   }
 
  private:
+  static HWY_INLINE void Line(const T* from, T* to) {
+    const Tag<T> d;
+    for (size_t k = 0; k < kLine; k += kLanes<T>) hn::Stream(hn::LoadU(d, from + k), d, to + k);
+  }
+
   const T* from_ = nullptr;
   T *to_ = nullptr, *end_ = nullptr;
 };
