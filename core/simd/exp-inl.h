@@ -28,6 +28,16 @@ HWY_INLINE V Polynomial(D d, V x, const double (&c)[n]) {
   return sum;
 }
 
+// min(most, x), and NaN of NaN: the scalar target's Min swallows it, the others return the second.
+template <class V>
+HWY_INLINE V AtMost(V most, V x) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::IfThenElse(hn::Gt(x, most), most, x);
+#else
+  return hn::Min(most, x);
+#endif
+}
+
 // 2^n and e^r - 1 with x = n ln 2 + r, |r| <= ln(2) / 2, for x in [-104, 0] and float: what exp and expm1 are made of.
 // `scale` is 2^(n + kLift), a normal number where 2^n is none.
 template <class V>
@@ -173,7 +183,7 @@ template <class D, class V>
 HWY_INLINE DecayParts<V> SplitDecay(D d, V a) {
   if constexpr (kIsFloat<D>) {
     const hn::RebindToSigned<D> di;
-    const V size = hn::Min(C(d, 87.0), a);  // a NaN is the second
+    const V size = AtMost(C(d, 87.0), a);
     const V magic = C(d, 0x1.8p23);
     const V shifted = hn::NegMulAdd(size, C(d, 1.44269504088896341), magic);
     const V n = hn::Sub(shifted, magic);

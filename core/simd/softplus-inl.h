@@ -20,7 +20,7 @@ HWY_INLINE V Decay(D d, V a) {
   if constexpr (kIsFloat<D>) {
     // 2^(n + kLift) e^r by adding to the exponent of e^r.
     const hn::RebindToSigned<D> di;
-    const V size = hn::Min(C(d, 104.0), a);  // e^-104 is below half of the smallest float; a NaN is the second
+    const V size = AtMost(C(d, 104.0), a);  // e^-104 is below half of the smallest float
     const V magic = C(d, 0x1.8p23 + kLift);
     const V shifted = hn::NegMulAdd(size, C(d, 1.44269504088896341), magic);
     const V n = hn::Sub(shifted, magic);
@@ -28,7 +28,7 @@ HWY_INLINE V Decay(D d, V a) {
     const V exp = hn::Add(Expm1OfMinus(d, s), C(d, 1.0));
     const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
     const V lifted = hn::BitCast(d, hn::Add(hn::BitCast(di, exp), exponent));
-    return hn::Mul(lifted, hn::Min(C(d, 0x1p-32), exp));  // whose minimum is the first, or NaN of NaN
+    return hn::Mul(lifted, AtMost(C(d, 0x1p-32), exp));  // whose minimum is the first, or NaN of NaN
   } else {
     return hn::IfThenElse(hn::IsNaN(a), a, hn::Exp(d, hn::Neg(a)));
   }

@@ -163,6 +163,7 @@ struct BinaryCrossentropy {
   // yes = w t, no = 1 - t.
   template <class D, class V>
   static HWY_INLINE LogitParts<V> FromLogit(D d, V decay, V x, V yes, V no) {
+    x = hn::Add(x, hn::Zero(d));  // of -0 some instruction sets see the sign and others do not
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
     const V larger = hn::IfNegativeThenElse(x, yes, no);
     const V smaller = hn::IfNegativeThenElse(x, no, yes);
