@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "core/reduce.h"
 #include "core/simd/kernel-inl.h"
+#include "core/simd/local-inl.h"
 #include "core/simd/past_caches-inl.h"
 #include "core/simd/widen-inl.h"
 
@@ -23,94 +25,17 @@ HWY_BEFORE_NAMESPACE();
 namespace lossd {
 namespace HWY_NAMESPACE {
 
-// A value and its derivatives, lane by lane: slope[i] with respect to input i of the contract, and the second
-// derivative with respect to the first. What a contract does not promise may be left out.
-template <class V, size_t kInputs = 1>
-struct Local {
-  V value;
-  std::array<V, kInputs> slope;
-  V curvature = {};
-};
-template <class V>
-using ValueSlope = Local<V, 1>;
-
-// -1, 0 or 1: the subgradient of |x| of least norm. NaN of NaN.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Sign(D d, V x) {
-  const V zero = hn::Zero(d);
-  return hn::IfThenElse(hn::Gt(hn::Abs(x), zero), hn::CopySign(C(d, 1.0), x), hn::Add(x, zero));  // not -0
-}
-
-// max(z, 0), and NaN of NaN: Max may swallow it.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Positive(D d, V z) {
-  return hn::IfThenZeroElse(hn::Le(z, hn::Zero(d)), z);
-}
-
-// Its derivative: 0, 1, or at z = 0 what the kink policy says. NaN of NaN.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Step(D d, V z, double kink) {
-  const V zero = hn::Zero(d);
-  const V up_to_zero = hn::IfThenZeroElse(hn::Lt(z, zero), hn::Add(z, C(d, kink)));
-  return hn::IfThenElse(hn::Gt(z, zero), C(d, 1.0), up_to_zero);
-}
-
-// Lanes that are NaN or outside an interval. Closed ends only: an open end is an infinity, which the arithmetic
-// handles.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Mask<D> Outside(D d, const Interval& domain, V x) {
-  const V lo = C(d, domain.lo), hi = C(d, domain.hi);
-  if (domain.open_lo && domain.open_hi) return hn::IsNaN(x);
-  if (domain.open_lo) return hn::Not(hn::Le(x, hi));
-  if (domain.open_hi) return hn::Not(hn::Ge(x, lo));
-  return hn::Not(hn::And(hn::Ge(x, lo), hn::Le(x, hi)));
-}
-
-// A number that vectors are multiplied by. In float as a sum of two, of which the first is cut off towards zero, so
-// that both have its sign and times an infinity they do not meet as NaN: the product is that of the number and not of
-// the nearest float. A branch that spares a number that is a float the second product cost squared error a tenth.
-template <class T>
-class Factor;
-template <>
-class Factor<double> {
- public:
-  explicit Factor(double factor) : factor_(factor) {}
-  template <class V>
-  HWY_INLINE V Times(Tag<double> d, V v) const {
-    return hn::Mul(v, hn::Set(d, factor_));
-  }
-
- private:
-  double factor_;
-};
-template <>
-class Factor<float> {
- public:
-  // REQUIRES: a magnitude from kLeastFloatFactor to kMostFloatFactor.
-  explicit Factor(double factor) : high_(static_cast<float>(factor)) {
-#if HWY_NATIVE_FMA
-    if (std::abs(double{high_}) >= std::abs(factor)) high_ = std::nextafter(high_, 0.0f);
-    low_ = static_cast<float>(factor - double{high_});
-#endif
-  }
-  template <class V>
-  HWY_INLINE V Times(Tag<float> d, V v) const {
-#if HWY_NATIVE_FMA
-    return hn::MulAdd(v, hn::Set(d, high_), hn::Mul(v, hn::Set(d, low_)));
-#else
-    return hn::Mul(v, hn::Set(d, high_));
-#endif
-  }
-
- private:
-  float high_;
-  [[maybe_unused]] float low_ = 0;
-};
-
 // A loss is callable as loss(d, x...) with a vector of each input in the contract's order, or as
 // loss.template Of<form>(d, x...) where it has several forms: vectors of the inputs' type for a native loss, else of
 // double. An item with a NaN in any input (Min, Max and Exp may swallow one, each target its own way), or an input
 // outside its domain, answers NaN.
+//
+// A native loss may be cut in two: L::Prepare(d, x...), or L::template Prepare<form>(d, x...), returns an array of
+// vectors, and the loss takes them between d and x. The loop then takes two sweeps over a stretch in L1: a processor
+// looks some 60 vector operations ahead, less than a long chain of them is, and overlaps more vectors of two short
+// ones.
+//
+// A loss whose last inputs are optional may be callable without them too, for the same bits with fewer operations.
 template <class L, Form kForm>
 struct Elementwise {
   static constexpr bool kReadsFloats = true;  // and computes in double, if the loss is not native
@@ -124,6 +49,11 @@ struct Elementwise {
     if constexpr (HasUsual<L>) {
       if (loss.usual()) return Loop<T, kFirst>(typename L::Usual(), block);
     }
+    if constexpr (kRequired < kInputs && AnswersRequired<T>()) {
+      bool optional = false;
+      for (size_t i = kRequired; i < kInputs; ++i) optional |= block.in[i] != nullptr;
+      if (!optional) return Loop<T, kFirst, L, std::make_index_sequence<kRequired>>(loss, block);
+    }
     Loop<T, kFirst>(loss, block);
   }
 
@@ -134,6 +64,11 @@ struct Elementwise {
   static constexpr Interval kPrediction = kForm.prediction;
   static constexpr size_t kInputs = L::kContract.inputs.size();
   using Indices = std::make_index_sequence<kInputs>;
+  static constexpr size_t kRequired = [] {  // inputs before the optional ones at the end
+    size_t n = kInputs;
+    while (n > 0 && L::kContract.inputs[n - 1].optional) --n;
+    return n;
+  }();
   template <class T>
   using Arithmetic = std::conditional_t<Native<L>, T, double>;
   template <class T>
@@ -174,24 +109,72 @@ struct Elementwise {
     }
   }
 
-  // Of an L or an L::Usual.
-  template <class A, class D, class... V>
-  static HWY_INLINE auto Answer(const A& loss, D d, V... x) {
-    if constexpr (std::is_same_v<A, L> && L::kContract.forms.size() > 1) {
+  // Of an L or an L::Usual; x: the inputs, behind what Prepare returns, if there is one.
+  template <class A>
+  static constexpr bool kByForm = std::is_same_v<A, L> && (L::kContract.forms.size() > 1);
+  template <class A, class D, class... X>
+  static HWY_INLINE auto Answer(const A& loss, D d, const X&... x) {
+    if constexpr (kByForm<A>) {
       return loss.template Of<kForm>(d, x...);
     } else {
       return loss(d, x...);
     }
   }
+  template <class A, class D, class... V>
+  static HWY_INLINE auto Prepare(const A& loss, D d, V... x) {
+    if constexpr (requires { loss.template Prepare<kForm>(d, x...); }) {
+      return loss.template Prepare<kForm>(d, x...);
+    } else if constexpr (requires { loss.Prepare(d, x...); }) {
+      return loss.Prepare(d, x...);
+    } else {
+      return std::array<hn::Vec<D>, 0>();
+    }
+  }
+  // How many vectors Prepare returns.
+  template <class T, class A, size_t... I>
+  static constexpr size_t Prepared(std::index_sequence<I...>) {
+    using V = hn::Vec<Tag<Arithmetic<T>>>;
+    using Vectors = decltype(Prepare(std::declval<const A&>(), Tag<Arithmetic<T>>(), (I, std::declval<V>())...));
+    return std::tuple_size_v<Vectors>;
+  }
+  // Whether the loss is callable without its optional inputs.
+  template <class T>
+  static constexpr bool AnswersRequired() {
+    return []<size_t... I>(std::index_sequence<I...>) {
+      using D = Tag<Arithmetic<T>>;
+      using V = hn::Vec<D>;
+      if constexpr (Prepared<T, L>(Indices()) == 0) {
+        return requires(const L& loss, V v) { loss.template Of<kForm>(D(), (I, v)...); };
+      } else {
+        using First = std::array<V, Prepared<T, L>(Indices())>;
+        return requires(const L& loss, First first, V v) { loss.template Of<kForm>(D(), first, (I, v)...); };
+      }
+    }
+    (std::make_index_sequence<kRequired>());
+  }
 
-  // Returns the values.
+  template <class T, size_t... I>
+  static HWY_INLINE auto LoadAll(const Pointers<T>& at, size_t i, std::index_sequence<I...>) {
+    return std::array<hn::Vec<Tag<Arithmetic<T>>>, sizeof...(I)>{Load<T, I>(at.in[I], i)...};
+  }
+
+  // Returns the values. `prepared`: what Prepare returned, a row of kStretch for each of its vectors.
   template <class T, Wanted kWanted, class A, size_t... I>
   static HWY_INLINE auto Vector(const A& loss, const Pointers<T>& at, size_t i, const Factor<Arithmetic<T>>& factor,
-                                std::index_sequence<I...>) {
+                                std::index_sequence<I...> inputs, [[maybe_unused]] const Arithmetic<T>* prepared) {
     const Tag<Arithmetic<T>> d;
     using V = hn::Vec<Tag<Arithmetic<T>>>;
-    const std::array<V, kInputs> x = {Load<T, I>(at.in[I], i)...};
-    const auto out = Answer(loss, d, x[I]...);
+    const auto x = LoadAll(at, i, inputs);
+    const auto out = [&]() HWY_ATTR {
+      constexpr size_t kPrepared = Prepared<T, A>(inputs);
+      if constexpr (kPrepared == 0) {
+        return Answer(loss, d, x[I]...);
+      } else {
+        std::array<V, kPrepared> first;
+        for (size_t k = 0; k < kPrepared; ++k) first[k] = hn::Load(d, prepared + k * kStretch);
+        return Answer(loss, d, first, x[I]...);
+      }
+    }();
     const auto sound = [&](V v) HWY_ATTR {
       if constexpr (kPassesNan && kWanted != kAll) {
         return v;
@@ -222,28 +205,46 @@ struct Elementwise {
   template <class A>
   static constexpr bool kUnrolled = Native<L> || (!std::is_same_v<A, L> && kTurn / kLanes<double> <= 8);
 
+  // Elements that are in L1 between two sweeps, or on their way past the caches: longer stretches leave the reads idle.
+  static constexpr size_t kStretch = 512;
+
   // REQUIRES: n is a multiple of kTurn, or of a vector where it is less. Adds the values to `sums`.
-  template <class T, Wanted kWanted, class A>
+  template <class T, Wanted kWanted, class A, class Inputs>
   static HWY_NOINLINE void Turns(const A loss, const Pointers<T> at, size_t n, const Factor<Arithmetic<T>> factor,
-                                 LaneSum (&sums)[2]) {  // copies, which no store may change
-    constexpr size_t kStep = kLanes<Arithmetic<T>>;
+                                 LaneSum (&sums)[2], PastCaches<T>& past) {  // copies, which no store may change
+    constexpr size_t kStep = kLanes<Arithmetic<T>>, kPrepared = Prepared<T, A>(Inputs());
+    constexpr size_t kSweep = kPrepared == 0 ? ~size_t{0} : kStretch;
     LaneSum sum[2] = {sums[0], sums[1]};
-    const auto add = [&](size_t i, size_t j) HWY_ATTR __attribute__((always_inline)) {
-      sum[j / kChunk].Add(j % kChunk, Vector<T, kWanted>(loss, at, i + j, factor, Indices()));
-    };
-    for (size_t i = 0; i < n; i += kTurn) {
-      if constexpr (kUnrolled<A>) {
-        for (size_t j = 0; j < kChunk; j += kStep) add(i, j);
-        for (size_t j = kChunk; j < kTurn; j += kStep) add(i, j);
-      } else {
-        for (size_t j = 0; j < std::min(kTurn, n - i); j += kStep) add(i, j);
+    alignas(64) [[maybe_unused]] Arithmetic<T> prepared[std::max<size_t>(1, kPrepared) * kStretch];
+    for (size_t begin = 0; begin < n; begin += std::min(kSweep, n - begin)) {
+      const size_t end = n - begin < kSweep ? n : begin + kSweep;
+      if constexpr (kPrepared > 0) {
+        const Tag<T> d;
+        for (size_t i = begin; i < end; i += kStep) {
+          if (i % PastCaches<T>::kLine == 0) past.Step();
+          const auto x = LoadAll(at, i, Inputs());
+          const auto first = std::apply([&](auto... v) HWY_ATTR { return Prepare(loss, d, v...); }, x);
+          for (size_t k = 0; k < kPrepared; ++k) hn::Store(first[k], d, prepared + k * kStretch + (i - begin));
+        }
+      }
+      const auto add = [&](size_t i, size_t j) HWY_ATTR __attribute__((always_inline)) {
+        sum[j / kChunk].Add(j % kChunk,
+                            Vector<T, kWanted>(loss, at, i + j, factor, Inputs(), prepared + (i + j - begin)));
+      };
+      for (size_t i = begin; i < end; i += kTurn) {
+        if constexpr (kUnrolled<A>) {
+          for (size_t j = 0; j < kChunk; j += kStep) add(i, j);
+          for (size_t j = kChunk; j < kTurn; j += kStep) add(i, j);
+        } else {
+          for (size_t j = 0; j < std::min(kTurn, n - i); j += kStep) add(i, j);
+        }
       }
     }
     sums[0] = sum[0];
     sums[1] = sum[1];
   }
 
-  template <class T, Wanted kWanted, class A>
+  template <class T, Wanted kWanted, class A, class Inputs = Indices>
   static HWY_NOINLINE void Loop(const A& loss, const Block<T>& block) {
     const Factor<Arithmetic<T>> factor(block.factors.common);
     const size_t left = block.items % kTurn, whole = block.items - left;
@@ -257,19 +258,24 @@ struct Elementwise {
       sums[0].Load(block.sums);
       sums[1].Load(block.sums + kChunk);
     }
+    PastCaches<T> past;
     if (block.streams) {
-      // Through memory in L1, for an output may lie at any alignment: longer stretches leave the reads idle.
-      constexpr size_t kStretch = 512;
-      alignas(64) T slopes[kStretch];
+      // Through memory in L1, for an output may lie at any alignment; from there while the next stretch is computed.
+      constexpr bool kLater = Prepared<T, A>(Inputs()) > 0;  // else there is nothing to go behind
+      alignas(64) T slopes[1 + kLater][kStretch];
       for (size_t i = 0; i < whole; i += kStretch) {
         const size_t n = std::min(kStretch, whole - i);
+        T* const room = slopes[kLater ? i / kStretch % 2 : 0];
         Pointers<T> here = at.From(i);
-        here.slope[0] = slopes;
-        Turns<T, kWanted>(loss, here, n, factor, sums);
-        CopyPastCaches(slopes, n, at.slope[0] + i);
+        here.slope[0] = room;
+        Turns<T, kWanted, A, Inputs>(loss, here, n, factor, sums, past);
+        past.Rest();
+        past = PastCaches<T>(room, n, at.slope[0] + i);
+        if constexpr (!kLater) past.Rest();
       }
+      past.Rest();
     } else if (whole > 0) {
-      Turns<T, kWanted>(loss, at, whole, factor, sums);
+      Turns<T, kWanted, A, Inputs>(loss, at, whole, factor, sums, past);
     }
     if (left > 0) {
       // The last turn goes through memory that is padded with zeros: never a read or a write behind the end.
@@ -291,7 +297,8 @@ struct Elementwise {
       each([](T*, T*& to, T* numbers) { to = numbers; });
       LaneSum last[2];
       constexpr size_t kStep = kLanes<Arithmetic<T>>;
-      Turns<T, kWanted>(loss, padded, kUnrolled<A> ? kTurn : (left + kStep - 1) / kStep * kStep, factor, last);
+      Turns<T, kWanted, A, Inputs>(loss, padded, kUnrolled<A> ? kTurn : (left + kStep - 1) / kStep * kStep, factor,
+                                   last, past);
       each([&](T* to, T*, const T* numbers) { std::memcpy(to + whole, numbers, left * sizeof(T)); });
       sums[0].AddFirst(std::min(left, kChunk), last[0]);
       if (left > kChunk) sums[1].AddFirst(left - kChunk, last[1]);

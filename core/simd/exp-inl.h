@@ -28,6 +28,16 @@ HWY_INLINE V Polynomial(D d, V x, const double (&c)[n]) {
   return sum;
 }
 
+// min(most, x), and NaN of NaN: the scalar target's Min swallows it, the others return the second.
+template <class V>
+HWY_INLINE V AtMost(V most, V x) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::IfThenElse(hn::Gt(x, most), most, x);
+#else
+  return hn::Min(most, x);
+#endif
+}
+
 // 2^n and e^r - 1 with x = n ln 2 + r, |r| <= ln(2) / 2, for x in [-104, 0] and float: what exp and expm1 are made of.
 // `scale` is 2^(n + kLift), a normal number where 2^n is none.
 template <class V>
@@ -40,6 +50,9 @@ inline constexpr int kLift = 32;
 // Manual for the Elementary Functions, chapter 6.
 inline constexpr double kLn2High = 0x1.62e4p-1, kLn2Low = 1.42860682030941723212e-6;
 
+// e^r - 1 = r + r^2 P(r) to 2^-26.
+inline constexpr double kExpP[] = {0.500000006567, 0.166665380735, 0.041666266725, 0.00836723912415, 0.00139475845477};
+
 // `rest`: what x lacks of the argument that is meant, a few of its last bits.
 template <class D, class V>
 HWY_INLINE ExpParts<V> SplitExp(D d, V x, V rest) {
@@ -50,12 +63,19 @@ HWY_INLINE ExpParts<V> SplitExp(D d, V x, V rest) {
   const V n = hn::Sub(shifted, magic);
   V r = hn::NegMulAdd(n, C(d, kLn2High), x);
   r = hn::Add(hn::NegMulAdd(n, C(d, kLn2Low), r), rest);
-  // e^r - 1 = r + r^2 P(r) to 2^-26.
-  static constexpr double kP[] = {0.500000006567, 0.166665380735, 0.041666266725, 0.00836723912415, 0.00139475845477};
-  const V p = Polynomial(d, r, kP);
+  const V p = Polynomial(d, r, kExpP);
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));  // n; the magic's own bits fall off the end
   const auto one = hn::Set(di, (127 + kLift) << 23);
   return {hn::BitCast(d, hn::Add(exponent, one)), hn::MulAdd(hn::Mul(r, r), p, r)};
+}
+
+// e^r - 1 = r + r^2 P(r), from s = -r. Estrin's scheme: for whatever waits for the last of these operations.
+template <class D, class V>
+HWY_INLINE V Expm1OfMinus(D d, V s) {
+  const V square = hn::Mul(s, s);
+  const V low = hn::MulAdd(s, C(d, -kExpP[1]), C(d, kExpP[0]));
+  const V high = hn::MulAdd(square, C(d, kExpP[4]), hn::MulAdd(s, C(d, -kExpP[3]), C(d, kExpP[2])));
+  return hn::MulSub(square, hn::MulAdd(square, high, low), s);
 }
 
 // e^(x + rest) for x <= 0, or x = -inf and any rest. Float: within 1.1 units in the last place.
@@ -83,37 +103,60 @@ HWY_INLINE V ExpOfNegative(D d, V x) {
 template <class D, class V>
 HWY_INLINE V Log1pOfUnit(D d, V u) {
   if constexpr (kIsFloat<D>) {
-    // u + u^2 Q(u) to 2^-30.
-    static constexpr double kQ[] = {-0.499999872903,  0.333326897627,  -0.249885788677,  0.198979312162,
-                                    -0.161293333862,  0.124671184479,  -0.0830740294806, 0.0419813388495,
-                                    -0.0136314741955, 0.00207294711762};
-    const V q = Polynomial(d, u, kQ);
-    return hn::MulAdd(hn::Mul(u, u), q, u);
+    // log(1 + u) = 2 artanh(s) = 2 s + s z R(z), s = u / (2 + u), z = s^2, and 2 s = u - s u: to 2^-27. A polynomial in
+    // u needs twice the multiplications; what a division has rounded weighs less the smaller u is.
+    static constexpr double kR[] = {0.666664162888, 0.400215271751, 0.280018053393, 0.280119892831};
+    const V s = hn::Div(u, hn::Add(C(d, 2.0), u));
+    const V z = hn::Mul(s, s);
+    return hn::NegMulAdd(s, hn::NegMulAdd(z, Polynomial(d, z, kR), u), u);
   } else {
     return hn::Log1p(d, u);
   }
 }
 
-// log x for 0 < x < inf. Float: within 1 unit in the last place.
+// x = 2^n m of a normal float x > 0, sqrt(1/2) <= m < sqrt(2), from the bits.
+template <class V>
+struct NormalParts {
+  V m, n;
+};
+template <class D, class V>
+HWY_INLINE NormalParts<V> SplitNormal(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto root = hn::Set(di, 0x3F3504F3);
+  const auto bits = hn::Sub(hn::BitCast(di, x), root);
+  const V m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0x7FFFFF)), root));
+  return {m, hn::ConvertTo(d, hn::ShiftRight<23>(bits))};
+}
+
+// log x = n ln 2 + log(1 + f), f = m - 1.
+template <class D, class V>
+HWY_INLINE V LogOfParts(D d, const NormalParts<V>& x) {
+  // log(1 + f) = 2 artanh(s), s = f / (2 + f), as in Log1pOfUnit: to 2^-30.
+  static constexpr double kR[] = {0.666667760853, 0.399775740286, 0.298709370737};
+  const V f = hn::Sub(x.m, C(d, 1.0));
+  const V s = hn::Div(f, hn::Add(C(d, 2.0), f));
+  const V z = hn::Mul(s, s);
+  const V low = hn::NegMulAdd(s, hn::NegMulAdd(z, Polynomial(d, z, kR), f), hn::Mul(x.n, C(d, kLn2Low)));
+  return hn::MulAdd(x.n, C(d, kLn2High), hn::Add(f, low));
+}
+
+// log x for normal x > 0. Float: within 1 unit in the last place.
+template <class D, class V>
+HWY_INLINE V LogOfNormal(D d, V x) {
+  if constexpr (kIsFloat<D>) {
+    return LogOfParts(d, SplitNormal(d, x));
+  } else {
+    return hn::Log(d, x);
+  }
+}
+
+// log x for 0 < x < inf: the bits of LogOfNormal, and smaller numbers.
 template <class D, class V>
 HWY_INLINE V LogOfPositive(D d, V x) {
   if constexpr (kIsFloat<D>) {
-    const hn::RebindToSigned<D> di;
     const auto tiny = hn::Lt(x, C(d, 0x1p-126));
-    const V normal = hn::IfThenElse(tiny, hn::Mul(x, C(d, 0x1p32)), x);
-    // x = 2^n m, sqrt(1/2) <= m < sqrt(2), from the bits: log x = n ln 2 + log(1 + f), f = m - 1.
-    const auto root = hn::Set(di, 0x3F3504F3);
-    const auto bits = hn::Sub(hn::BitCast(di, normal), root);
-    const V m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0x7FFFFF)), root));
-    const V lifted = hn::ConvertTo(d, hn::ShiftRight<23>(bits));
-    const V n = hn::IfThenElse(tiny, hn::Sub(lifted, C(d, 32.0)), lifted);
-    const V f = hn::Sub(m, C(d, 1.0));
-    // log(1 + f) = f + f^2 Q(f) to 2^-27.
-    static constexpr double kQ[] = {-0.499999883439, 0.333333257023, -0.250015832578, 0.200019734349,  -0.166090739093,
-                                    0.141818296775,  -0.13243072434, 0.129044410574,  -0.0762156600556};
-    const V q = Polynomial(d, f, kQ);
-    const V low = hn::MulAdd(n, C(d, kLn2Low), hn::Mul(hn::Mul(f, f), q));
-    return hn::MulAdd(n, C(d, kLn2High), hn::Add(f, low));
+    const NormalParts<V> lifted = SplitNormal(d, hn::IfThenElse(tiny, hn::Mul(x, C(d, 0x1p32)), x));
+    return LogOfParts<D, V>(d, {lifted.m, hn::IfThenElse(tiny, hn::Sub(lifted.n, C(d, 32.0)), lifted.n)});
   } else {
     return hn::Log(d, x);
   }
@@ -125,30 +168,39 @@ HWY_INLINE V LogOfOneLess(D d, V p) {
   if constexpr (kIsFloat<D>) {
     const V one = C(d, 1.0), q = hn::Sub(one, p);
     const V rest = hn::Sub(hn::Sub(one, q), p);  // what q lacks, exactly, for p >= 0
-    return hn::MulAdd(rest, hn::Div(one, q), LogOfPositive(d, q));
+    return hn::MulAdd(rest, hn::Div(one, q), LogOfNormal(d, q));
   } else {
     return hn::Log1p(d, hn::Neg(p));
   }
 }
 
-// e^-2a and tanh(a) for a >= 0, infinity among them. Float: the latter within 2.6 units in the last place.
+// e^-a and 1 - e^-a for a >= 0, infinity among them; NaN of NaN. Float: of 87 for all beyond.
 template <class V>
-struct TanhParts {
-  V decay, tanh;
+struct DecayParts {
+  V decay, rest;
 };
 template <class D, class V>
-HWY_INLINE TanhParts<V> TanhOfPositive(D d, V a) {
-  const V doubled = hn::Neg(hn::Add(a, a));
+HWY_INLINE DecayParts<V> SplitDecay(D d, V a) {
   if constexpr (kIsFloat<D>) {
-    const V x = hn::Max(doubled, C(d, -104.0)), lift = C(d, 0x1p-32);
-    const ExpParts<V> e = SplitExp(d, x, hn::Zero(d));
-    const V decay = hn::Mul(hn::MulAdd(e.scale, e.expm1, e.scale), lift);
-    const V scale = hn::Mul(e.scale, lift);
-    const V expm1 = hn::MulAdd(scale, e.expm1, hn::Sub(scale, C(d, 1.0)));
-    return {decay, hn::Div(hn::Neg(expm1), hn::Add(C(d, 2.0), expm1))};
+    const hn::RebindToSigned<D> di;
+    const V size = AtMost(C(d, 87.0), a);
+    const V magic = C(d, 0x1.8p23);
+    const V shifted = hn::NegMulAdd(size, C(d, 1.44269504088896341), magic);
+    const V n = hn::Sub(shifted, magic);
+    const V s = hn::MulAdd(n, C(d, kLn2Low), hn::MulAdd(n, C(d, kLn2High), size));  // -r
+    const V expm1 = Expm1OfMinus(d, s);
+    const V scale = hn::BitCast(d, hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::Set(di, 127 << 23)));
+    return {hn::MulAdd(scale, expm1, scale), hn::NegMulAdd(scale, expm1, hn::Sub(C(d, 1.0), scale))};
   } else {
-    return {hn::Exp(d, doubled), hn::Tanh(d, a)};
+    const V expm1 = hn::Expm1(d, hn::Neg(a));
+    return {hn::IfThenElse(hn::IsNaN(a), a, hn::Exp(d, hn::Neg(a))), hn::Neg(expm1)};
   }
+}
+
+// tanh(a) for a >= 0 from 1 - e^-2a. Float: within 2.6 units in the last place.
+template <class D, class V>
+HWY_INLINE V TanhOfRest(D d, V rest) {
+  return hn::Div(rest, hn::Sub(C(d, 2.0), rest));
 }
 
 }  // namespace HWY_NAMESPACE

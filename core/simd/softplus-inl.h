@@ -18,19 +18,17 @@ namespace HWY_NAMESPACE {
 template <class D, class V>
 HWY_INLINE V Decay(D d, V a) {
   if constexpr (kIsFloat<D>) {
-    // The polynomial and the reduction of SplitExp in -x, which spares the negation: the same bits.
+    // 2^(n + kLift) e^r by adding to the exponent of e^r.
     const hn::RebindToSigned<D> di;
-    const V size = hn::Min(C(d, 104.0), a);  // e^-104 is below half of the smallest float; a NaN is the second
-    const V magic = C(d, 0x1.8p23);
+    const V size = AtMost(C(d, 104.0), a);  // e^-104 is below half of the smallest float
+    const V magic = C(d, 0x1.8p23 + kLift);
     const V shifted = hn::NegMulAdd(size, C(d, 1.44269504088896341), magic);
     const V n = hn::Sub(shifted, magic);
     const V s = hn::MulAdd(n, C(d, kLn2Low), hn::MulAdd(n, C(d, kLn2High), size));  // -r
-    static constexpr double kP[] = {0.500000006567, -0.166665380735, 0.041666266725, -0.00836723912415,
-                                    0.00139475845477};
-    const V expm1 = hn::MulSub(hn::Mul(s, s), Polynomial(d, s, kP), s);
+    const V exp = hn::Add(Expm1OfMinus(d, s), C(d, 1.0));
     const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
-    const V scale = hn::BitCast(d, hn::Add(exponent, hn::Set(di, (127 + kLift) << 23)));
-    return hn::Mul(hn::MulAdd(scale, expm1, scale), C(d, 0x1p-32));
+    const V lifted = hn::BitCast(d, hn::Add(hn::BitCast(di, exp), exponent));
+    return hn::Mul(lifted, AtMost(C(d, 0x1p-32), exp));  // whose minimum is the first, or NaN of NaN
   } else {
     return hn::IfThenElse(hn::IsNaN(a), a, hn::Exp(d, hn::Neg(a)));
   }

@@ -15,6 +15,7 @@
 #include "core/simd/double_exp-inl.h"
 #include "core/simd/double_log-inl.h"
 #include "core/simd/exp-inl.h"
+#include "core/simd/softplus-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,7 +40,16 @@ void LogOneLess(const float* x, size_t n, float* y) {
   Map(x, n, y, [](auto d, auto v) HWY_ATTR { return LogOfOneLess(d, v); });
 }
 void Tanh(const float* x, size_t n, float* y) {
-  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return TanhOfPositive(d, v).tanh; });
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return TanhOfRest(d, SplitDecay(d, hn::Add(v, v)).rest); });
+}
+void DecayOf(const float* x, size_t n, float* y) {
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return Decay(d, v); });
+}
+void DecayToNormal(const float* x, size_t n, float* y) {
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return SplitDecay(d, v).decay; });
+}
+void NormalLogOf(const float* x, size_t n, float* y) {
+  Map(x, n, y, [](auto d, auto v) HWY_ATTR { return LogOfNormal(d, v); });
 }
 void ExpInDouble(const double* x, size_t n, double* y) {
   Map(x, n, y, [](auto d, auto v) HWY_ATTR {
@@ -64,6 +74,9 @@ HWY_EXPORT(Log1p);
 HWY_EXPORT(Log);
 HWY_EXPORT(LogOneLess);
 HWY_EXPORT(Tanh);
+HWY_EXPORT(DecayOf);
+HWY_EXPORT(DecayToNormal);
+HWY_EXPORT(NormalLogOf);
 HWY_EXPORT(ExpInDouble);
 HWY_EXPORT(LogInDouble);
 
@@ -105,7 +118,25 @@ const Function<float> kFunctions[] = {{"exp",
                                          HWY_DYNAMIC_DISPATCH(Tanh)
                                          (x, n, y);
                                        },
-                                       std::tanh, 0, 30, 2.6}};
+                                       std::tanh, 0, 30, 2.6},
+                                      {"e^-a",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(DecayOf)
+                                         (x, n, y);
+                                       },
+                                       [](long double a) { return std::exp(-a); }, 0, 110, 1.1},
+                                      {"e^-a down to e^-87",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(DecayToNormal)
+                                         (x, n, y);
+                                       },
+                                       [](long double a) { return std::exp(-a); }, 0, 87, 1.1},
+                                      {"log of a normal number",
+                                       [](const float* x, size_t n, float* y) {
+                                         HWY_DYNAMIC_DISPATCH(NormalLogOf)
+                                         (x, n, y);
+                                       },
+                                       std::log, 1.2e-38f, 3e38f, 1}};
 
 const Function<double> kInDouble[] = {{"exp",
                                        [](const double* x, size_t n, double* y) {
@@ -120,7 +151,7 @@ const Function<double> kInDouble[] = {{"exp",
                                        },
                                        std::log, 1e-45, 3e38, 2}};
 
-// Numbers of a domain: evenly spaced, and closer and closer to 0 from where it touches it, down to the smallest float.
+// Numbers of a domain: evenly spaced, and closer and closer to 0 from its far end, down to the smallest float in it.
 template <class T>
 std::vector<T> Points(const Function<T>& function) {
   std::vector<T> points;
@@ -129,7 +160,8 @@ std::vector<T> Points(const Function<T>& function) {
   }
   const T sign = function.high <= 0 ? -1 : 1, growth = static_cast<T>(1.001);
   const T end = std::max(-function.low, function.high) / growth;
-  for (T x = static_cast<T>(1e-45); x < end; x = std::nextafter(x * growth, std::numeric_limits<T>::max())) {
+  for (T x = std::max(static_cast<T>(1e-45), function.low); x < end;
+       x = std::nextafter(x * growth, std::numeric_limits<T>::max())) {
     points.push_back(sign * x);
   }
   while (points.size() % 4 != 0) points.push_back(points.back());

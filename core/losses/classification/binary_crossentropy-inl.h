@@ -104,55 +104,134 @@ struct BinaryCrossentropy {
       .curvature = true,
   };
   static constexpr bool kNative = true;
-  static constexpr bool PassesNan(const Form& form) { return form.input_kind == InputKind::kLogits; }
+  static constexpr bool PassesNan(const Form& form) { return form.clip_policy != ClipPolicy::kTorchLogClamp; }
+
+  // From a logit: e^-|x|, which is in (0, 1] and cannot overflow.
+  template <Form kForm, class D, class V, class... W>
+  HWY_INLINE std::array<V, 1> Prepare(D d, V prediction, V, W...) const
+      requires(kForm.input_kind == InputKind::kLogits) {
+    return {Decay(d, hn::Abs(prediction))};
+  }
+  // From a probability p: log p, log(1 - p) and 1/(1 - p).
+  template <Form kForm, class D, class V, class... W>
+  HWY_INLINE std::array<V, 3> Prepare(D d, V prediction, V, W...) const
+      requires(kForm.input_kind == InputKind::kProbabilities && kForm.clip_policy != ClipPolicy::kTorchLogClamp) {
+    const V p = Clipped<kForm>(d, prediction), one = C(d, 1.0);
+    const V inverse = hn::Div(one, hn::Sub(one, p));
+    if (HWY_LIKELY(hn::AllTrue(hn::RebindToUnsigned<D>(), Within(d, p, kTiny, 1)))) {
+      return {LogOfNormal(d, p), LogOfOneLess(d, p), inverse};
+    }
+    return {LogOf(d, p), LogOfComplement(d, p), inverse};
+  }
 
   template <Form kForm, class D, class V>
-  HWY_INLINE Local<V> Of(D d, V prediction, V target, V pos_weight) const {
-    const V yes = hn::Mul(pos_weight, target), no = hn::Sub(C(d, 1.0), target);
+  HWY_INLINE Local<V> Of(D d, const std::array<V, kForm.input_kind == InputKind::kLogits ? 1 : 3>& prepared,
+                         V prediction, V target, V pos_weight) const {
+    const V no = hn::Sub(C(d, 1.0), target), yes = hn::Mul(pos_weight, target);
     if constexpr (kForm.input_kind == InputKind::kLogits) {
-      return FromLogit(d, prediction, yes, no);
-    } else if constexpr (kForm.clip_policy == ClipPolicy::kKeras) {
-      const V clipped = hn::Clamp(prediction, ClipLow(d), ClipHigh(d));
-      const Local<V> inside = FromProbability(d, clipped, yes, no);
-      const auto live = hn::Eq(clipped, prediction);
-      return {inside.value, {hn::IfThenElseZero(live, inside.slope[0])}, hn::IfThenElseZero(live, inside.curvature)};
-    } else if constexpr (kForm.clip_policy == ClipPolicy::kTorchLogClamp) {
-      return FromProbabilityLogClamp(d, prediction, target, yes, no);
+      const V all = hn::Add(no, yes);  // exactly 1 where the weight is 1
+      const LogitParts<V> parts = FromLogit(d, prepared[0], prediction, yes, no);
+      return {hn::MulAdd(all, parts.log1p, parts.hinge), {parts.slope}, hn::Mul(all, parts.bell)};
     } else {
-      return FromProbability(d, hn::Abs(prediction), yes, no);  // Abs: -0 is the probability 0
+      return FromProbability<kForm, /*kWeighted=*/true>(d, prepared, prediction, target, yes, no);
     }
+  }
+  template <Form kForm, class D, class V>
+  HWY_INLINE Local<V> Of(D d, const std::array<V, kForm.input_kind == InputKind::kLogits ? 1 : 3>& prepared,
+                         V prediction, V target) const {
+    const V no = hn::Sub(C(d, 1.0), target);
+    if constexpr (kForm.input_kind == InputKind::kLogits) {
+      const LogitParts<V> parts = FromLogit(d, prepared[0], prediction, target, no);
+      return {hn::Add(parts.log1p, parts.hinge), {parts.slope}, parts.bell};
+    } else {
+      return FromProbability<kForm, /*kWeighted=*/false>(d, prepared, prediction, target, target, no);
+    }
+  }
+  template <Form kForm, class D, class V>
+  HWY_INLINE Local<V> Of(D d, V prediction, V target, V pos_weight) const {
+    return FromProbabilityLogClamp(d, prediction, target, hn::Mul(pos_weight, target), hn::Sub(C(d, 1.0), target));
   }
 
  private:
-  // yes = w t and no = 1 - t, which add up to exactly 1 where w is 1.
+  static constexpr double kTiny = 0x1p-126;  // the smallest normal float
+
+  // The hinge is (1 - t) max(x, 0) + w t max(-x, 0), the bell s(x) s(-x).
+  template <class V>
+  struct LogitParts {
+    V log1p, hinge, slope, bell;
+  };
+  // yes = w t, no = 1 - t.
   template <class D, class V>
-  static HWY_INLINE Local<V> FromLogit(D d, V x, V yes, V no) {
-    const V one = C(d, 1.0);
-    const V decay = Decay(d, hn::Abs(x));  // (0, 1]: cannot overflow
+  static HWY_INLINE LogitParts<V> FromLogit(D d, V decay, V x, V yes, V no) {
+    x = hn::Add(x, hn::Zero(d));  // of -0 some instruction sets see the sign and others do not
     // s(x) and s(-x) are 1/(1 + decay) and decay/(1 + decay), whichever way round x is.
-    const auto positive = hn::Ge(x, hn::Zero(d));
-    const V larger = hn::IfThenElse(positive, no, yes);
-    const V smaller = hn::IfThenElse(positive, yes, no);
-    const V all = hn::Add(no, yes), whole = hn::Add(one, decay);
+    const V larger = hn::IfNegativeThenElse(x, yes, no);
+    const V smaller = hn::IfNegativeThenElse(x, no, yes);
+    const V whole = hn::Add(C(d, 1.0), decay);
     const V slope = hn::Div(hn::NegMulAdd(smaller, decay, larger), whole);
-    const V hinge = hn::Mul(hn::Abs(x), larger);  // max(x, 0) - x t without a difference
-    return {hn::MulAdd(all, Log1pOfUnit(d, decay), hinge),
-            {hn::IfThenElse(positive, slope, hn::Neg(slope))},
-            hn::Div(hn::Div(hn::Mul(all, decay), whole), whole)};
+    return {Log1pOfUnit(d, decay), hn::Mul(hn::Abs(x), larger), hn::Xor(slope, hn::And(hn::SignBit(d), x)),
+            hn::Div(hn::Div(decay, whole), whole)};
   }
 
+  template <Form kForm, class D, class V>
+  static HWY_INLINE V Clipped(D d, V prediction) {
+    if constexpr (kForm.clip_policy == ClipPolicy::kKeras) return hn::Clamp(prediction, ClipLow(d), ClipHigh(d));
+    return hn::Abs(prediction);  // -0 is the probability 0
+  }
+  // lo <= x < hi for 0 < lo, by the bits, of which those of NaN and of what is negative are larger.
   template <class D, class V>
-  static HWY_INLINE Local<V> FromProbability(D d, V p, V yes, V no) {
+  static HWY_INLINE auto Within(D d, V x, double lo, double hi) {
+    const hn::RebindToUnsigned<D> du;
+    const auto least = hn::BitCast(du, C(d, lo)), end = hn::BitCast(du, C(d, hi));
+    return hn::Lt(hn::Sub(hn::BitCast(du, x), least), hn::Sub(end, least));
+  }
+  // Not in [0, 1].
+  template <class D, class V>
+  static HWY_INLINE hn::Mask<D> OutsideUnit(D d, V x) {
+    return hn::Not(hn::And(hn::Ge(x, hn::Zero(d)), hn::Le(x, C(d, 1.0))));
+  }
+
+  template <Form kForm, bool kWeighted, class D, class V>
+  static HWY_INLINE Local<V> FromProbability(D d, const std::array<V, 3>& prepared, V prediction, V target, V yes,
+                                             V no) {
+    constexpr bool kClips = kForm.clip_policy == ClipPolicy::kKeras;
     const V zero = hn::Zero(d), one = C(d, 1.0);
-    const auto any_yes = hn::Ne(yes, zero);
-    const auto any_no = hn::Ne(no, zero);
-    const V yes_value = hn::IfThenElseZero(any_yes, hn::Mul(yes, LogOf(d, p)));
-    const V no_value = hn::IfThenElseZero(any_no, hn::Mul(no, LogOfComplement(d, p)));
-    const V yes_slope = hn::IfThenElseZero(any_yes, hn::Div(yes, p));
-    const V no_slope = hn::IfThenElseZero(any_no, hn::Mul(no, hn::Div(one, hn::Sub(one, p))));
-    const V yes_bend = hn::IfThenElseZero(any_yes, hn::Div(yes_slope, p));
-    const V no_bend = hn::IfThenElseZero(any_no, hn::Div(no_slope, hn::Sub(one, p)));
-    return {hn::Sub(zero, hn::Add(yes_value, no_value)), {hn::Sub(no_slope, yes_slope)}, hn::Add(no_bend, yes_bend)};
+    const V p = Clipped<kForm>(d, prediction), q = hn::Sub(one, p);
+    V yes_log = prepared[0], no_log = prepared[1], inverse = prepared[2], yes_slope = hn::Div(yes, p), value, slope;
+    const auto finish = [&]() HWY_ATTR {
+      value = hn::Sub(zero, hn::MulAdd(yes, yes_log, hn::Mul(no, no_log)));
+      slope = hn::MulSub(no, inverse, yes_slope);
+      if constexpr (kClips) slope = hn::IfThenElseZero(hn::Eq(p, prediction), slope);
+    };
+    V bend = Bend(d, p, q, yes, no);
+    if constexpr (kClips) bend = hn::IfThenElseZero(hn::Eq(p, prediction), bend);
+
+    // Where neither logarithm is infinite nothing has to be selected: the same bits with fewer operations.
+    const hn::RebindToUnsigned<D> du;
+    auto usual =
+        hn::And(Within(d, prediction, kTiny, 1), hn::Not(hn::Gt(hn::BitCast(du, target), hn::BitCast(du, one))));
+    if constexpr (kWeighted && kClips) usual = hn::And(usual, hn::RebindMask(du, hn::Eq(yes, yes)));  // no NaN to lose
+    if (HWY_LIKELY(hn::AllTrue(du, usual))) {
+      finish();
+      return {value, {slope}, bend};
+    }
+    const auto any_yes = hn::Ne(yes, zero), any_no = hn::Ne(no, zero);
+    yes_log = hn::IfThenElseZero(any_yes, yes_log);
+    no_log = hn::IfThenElseZero(any_no, no_log);
+    yes_slope = hn::IfThenElseZero(any_yes, yes_slope);
+    inverse = hn::IfThenElseZero(any_no, inverse);
+    finish();
+    const auto poisoned = hn::Or(OutsideUnit(d, prediction), hn::IsNaN(yes));
+    const auto sound = [&](V v) HWY_ATTR { return hn::IfThenElse(poisoned, hn::NaN(d), v); };
+    return {sound(value), {sound(slope)}, sound(bend)};
+  }
+  // The second derivative.
+  template <class D, class V>
+  static HWY_INLINE V Bend(D d, V p, V q, V yes, V no) {
+    const V zero = hn::Zero(d);
+    const V of_yes = hn::IfThenElseZero(hn::Ne(yes, zero), hn::Div(hn::Div(yes, p), p));
+    const V of_no = hn::IfThenElseZero(hn::Ne(no, zero), hn::Div(hn::Mul(no, hn::Div(C(d, 1.0), q)), q));
+    return hn::Add(of_no, of_yes);
   }
 
   template <class D, class V>

@@ -53,14 +53,18 @@ struct SoftMargin {
   double label_encoding;  // the targets come signed
 
   template <class D, class V>
-  HWY_INLINE ValueSlope<V> operator()(D d, V p, V t) const {
-    const V zero = hn::Zero(d), one = C(d, 1.0);
+  HWY_INLINE std::array<V, 1> Prepare(D d, V p, V t) const {
+    return {Decay(d, hn::Abs(hn::Mul(t, p)))};
+  }
+  template <class D, class V>
+  HWY_INLINE ValueSlope<V> operator()(D d, const std::array<V, 1>& prepared, V p, V t) const {
+    const V zero = hn::Zero(d), one = C(d, 1.0), decay = prepared[0];
     const V z = hn::Neg(hn::Mul(t, p));
-    const V decay = Decay(d, hn::Abs(z));
     const V whole = hn::Add(one, decay);
-    const V rise = hn::Div(hn::IfThenElse(hn::Ge(z, zero), one, decay), whole);  // s(z)
+    const V rise = hn::Div(hn::IfNegativeThenElse(z, decay, one), whole);  // s(z)
     const V curvature = hn::Mul(hn::Mul(t, t), hn::Div(hn::Div(decay, whole), whole));
-    return {hn::Add(Positive(d, z), Log1pOfUnit(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
+    // The maximum may swallow a NaN, the other term does not.
+    return {hn::Add(hn::Max(z, zero), Log1pOfUnit(d, decay)), {hn::Neg(hn::Mul(t, rise))}, curvature};
   }
 };
 

@@ -55,31 +55,50 @@ struct LogCosh {
   static constexpr bool kNative = true;
   static constexpr bool kPassesNan = true;
 
+  // In float e^-2|r|, 1 - e^-2|r| and the value where |r| < 1.
+  template <class D, class V>
+  HWY_INLINE auto Prepare(D d, V prediction, V target) const {
+    if constexpr (kIsFloat<D>) {
+      // log(cosh(x)) / x^2 in x^2 to 2^-27: Remez exchange in 40 digits.
+      static constexpr double kNear[] = {0.499999996612,   -0.0833329924957,   0.0222165749651,  -0.00671043808903,
+                                         0.00207734739875, -0.000556226091908, 8.65711219403e-05};
+      const V distance = hn::Abs(hn::Sub(prediction, target));
+      const auto [decay, rest] = SplitDecay(d, hn::Add(distance, distance));
+      const V square = hn::Mul(distance, distance);
+      return std::array<V, 3>{decay, rest, hn::Mul(square, Polynomial(d, square, kNear))};
+    } else {
+      return std::array<V, 0>();
+    }
+  }
+  template <class D, class V>
+  HWY_INLINE ValueSlope<V> operator()(D d, const std::array<V, 3>& prepared, V prediction, V target) const {
+    const auto [decay, rest, inside] = prepared;
+    // log(1 + u) = u + u^2 Q(u) for u <= e^-2, to 2^-30 of the value that it is a part of: Remez exchange in 40 digits.
+    static constexpr double kFar[] = {-0.499992383472, 0.3329536709, -0.243261222803, 0.147655121517};
+    const V log1p = hn::MulAdd(hn::Mul(decay, decay), Polynomial(d, decay, kFar), decay);
+    return From(d, prediction, target, inside, log1p, TanhOfRest(d, rest));
+  }
   template <class D, class V>
   HWY_INLINE ValueSlope<V> operator()(D d, V prediction, V target) const {
+    const V one = C(d, 1.0), distance = hn::Abs(hn::Sub(prediction, target));
+    const V series = CoshMinusOne(d, hn::Min(distance, one));
+    const V decay = hn::Exp(d, hn::Neg(hn::Add(distance, distance)));
+    const V log1p = Log1pOfUnit(d, hn::IfThenElse(hn::Lt(distance, one), series, decay));
+    const V tanh = hn::IfThenElse(hn::IsNaN(distance), distance, hn::Tanh(d, distance));
+    return From(d, prediction, target, log1p, log1p, tanh);
+  }
+
+ private:
+  // `inside`: the value where |r| < 1; log1p: of e^-2|r| elsewhere; tanh: of |r|.
+  template <class D, class V>
+  static HWY_INLINE ValueSlope<V> From(D d, V prediction, V target, V inside, V log1p, V tanh) {
     const V one = C(d, 1.0);
     const V r = hn::Sub(prediction, target);
     const V distance = hn::Abs(r);
-    const auto [decay, tanh] = TanhOfPositive(d, distance);
-    const auto near = hn::Lt(distance, one);
-    V inside, log1p;  // the latter of decay, where distance >= 1
-    if constexpr (kIsFloat<D>) {
-      // log(cosh(x)) / x^2 in x^2, and log(1 + u) = u + u^2 Q(u) for u <= e^-2, both to 2^-29: by interpolation at the
-      // Chebyshev nodes, in 50 digits.
-      static constexpr double kNear[] = {0.499999999723,   -0.0833332977588,  0.0222214644524,   -0.00673979923828,
-                                         0.00216129114052, -0.00067940871003, 0.000176197686054, -2.56170153565e-05};
-      static constexpr double kFar[] = {-0.49999999045, 0.333329796948, -0.249788387549, 0.195501661915,
-                                        -0.126319276973};
-      const V square = hn::Mul(distance, distance);
-      inside = hn::Mul(square, Polynomial(d, square, kNear));
-      log1p = hn::MulAdd(hn::Mul(decay, decay), Polynomial(d, decay, kFar), decay);
-    } else {
-      const V series = CoshMinusOne(d, hn::Min(distance, one));
-      inside = log1p = Log1pOfUnit(d, hn::IfThenElse(near, series, decay));
-    }
     // log 2 in two parts: the first has few bits, so that distance - kLog2High is exact where it matters.
     const V far = hn::Add(hn::Sub(distance, C(d, kLog2High)), hn::Sub(log1p, C(d, kLog2Low)));
-    const V slope = hn::IfThenElse(hn::IsNaN(r), r, hn::CopySign(tanh, r));
+    const V slope = hn::CopySign(tanh, r);
+    const V decay = ExpOfNegative(d, hn::Neg(hn::Add(distance, distance)));
     const V above = hn::Add(one, decay);
     const V bell = hn::Mul(C(d, 4.0), hn::Div(hn::Div(decay, above), above));
     // exp makes a relative error of an absolute one: what the rounding of r left out comes back by d sech^2 = -2 sech^2
@@ -88,10 +107,9 @@ struct LogCosh {
     const V left = hn::Sub(hn::Sub(prediction, hn::Sub(r, back)), hn::Add(target, back));
     const V rest = hn::IfThenElseZero(hn::IsFinite(r), hn::Mul(hn::Add(left, left), slope));
     const V curvature = hn::NegMulAdd(rest, bell, bell);
-    return {hn::IfThenElse(near, inside, far), {slope}, curvature};
+    return {hn::IfThenElse(hn::Lt(distance, one), inside, far), {slope}, curvature};
   }
 
- private:
   static constexpr double kLog2High = 0.693145751953125;         // 0x1.62e4p-1, 14 bits
   static constexpr double kLog2Low = 1.42860682030941723212e-6;  // log 2 - kLog2High
 
