@@ -1,7 +1,6 @@
 // Reduction as an algebra: blocks make partials, partials merge in block order, the last step divides.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,12 +28,8 @@ inline void Merge(const Partial& from, Partial& into) {
 
 // Sums are made in double over so many virtual lanes: item i goes to lane i % kSumLanes on every instruction set.
 inline constexpr size_t kSumLanes = 32;
-using SumLanes = std::array<double, kSumLanes>;
 
-// The lanes of each half added pairwise, lane i to lane i + 8, then + 4, + 2, + 1; then the halves.
-double Total(const SumLanes& lanes);
-
-// The total of the lanes. Dispatched to the best instruction set; the results have the same bits on each.
+// The lanes added pairwise. Dispatched to the best instruction set; the results have the same bits on each.
 template <class T>
 double Sum(const T* values, size_t n);
 template <class T>

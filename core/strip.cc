@@ -128,10 +128,10 @@ Run FirstPiece(const Problem& problem, Run run) {
   return {run.begin, std::min(run.count, std::max<size_t>(1, whole / kSumLanes) * kSumLanes)};
 }
 
-// `sums` is where the kernel adds values to; null: it does not.
+// `lanes`: where the kernel adds the values of a strip that comes in pieces; null: it comes in one.
 template <class T>
 Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, double factor, Kernel<T> kernel,
-                   double* sums, Workspace& workspace) {
+                   double* lanes, Workspace& workspace) {
   Block<T> block{.items = problem.kernel_items(run.count),
                  .width = problem.elementwise() ? 1 : problem.width,
                  .dims = &problem.dims,
@@ -161,7 +161,8 @@ Partial EvaluateAs(const Problem& problem, Run run, const Outputs& outputs, doub
   if (multiplies) block.factors.common = factor;
   const bool in_place = to[0] != nullptr && reinterpret_cast<std::byte*>(block.slope[0]) == to[0];
   block.streams = problem.streams() && !outputs.over_input[0] && (problem.finishes || (multiplies && in_place));
-  block.sums = sums;
+  if (problem.kernel_sums()) block.sum = &partial.sum;
+  block.lanes = lanes;
   if (problem.one_pass()) block.value = nullptr;
 
   Factors factors{.own = derivatives ? LoadItemFactors(problem, run, workspace) : nullptr,
@@ -236,20 +237,23 @@ Partial WeighStrip(const Problem& problem, Run run, Workspace& workspace) {
 }
 
 Partial EvaluateStrip(const Problem& problem, Run run, const Outputs& outputs, double factor, Workspace& workspace) {
-  const auto evaluate = [&](Run items, double* sums) {
+  const auto evaluate = [&](Run items, double* lanes) {
     return problem.arithmetic == DType::kF32
-               ? EvaluateAs<float>(problem, items, outputs, factor, problem.f32, sums, workspace)
-               : EvaluateAs<double>(problem, items, outputs, factor, problem.f64, sums, workspace);
+               ? EvaluateAs<float>(problem, items, outputs, factor, problem.f32, lanes, workspace)
+               : EvaluateAs<double>(problem, items, outputs, factor, problem.f64, lanes, workspace);
   };
-  if (!problem.kernel_sums()) return evaluate(run, nullptr);
-  Partial total;
-  SumLanes sums{};
-  while (run.count > 0) {
-    const Run piece = FirstPiece(problem, run);
-    Merge(evaluate(piece, sums.data()), total);
+  Run piece = problem.kernel_sums() ? FirstPiece(problem, run) : run;
+  if (piece.count == run.count) return evaluate(run, nullptr);
+  double lanes[kSumLanes] = {};
+  Partial total, last;
+  for (;;) {
+    last = evaluate(piece, lanes);
+    Merge(last, total);
     run = {run.begin + piece.count, run.count - piece.count};
+    if (run.count == 0) break;
+    piece = FirstPiece(problem, run);
   }
-  total.sum = Total(sums);
+  total.sum = last.sum;  // of all the pieces
   return total;
 }
 

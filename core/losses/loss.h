@@ -40,9 +40,10 @@ struct Block {
   std::array<const T*, kMaxInputs> in{};  // [N, K_i], or the whole of a shared one; any alignment; null: absent
   std::array<const int32_t*, kMaxInputs> index{};  // the same for integers
   std::array<size_t, kMaxInputs> widths{};         // K_i, elements of an item; of all where shared
-  const double* upstream = nullptr;  // kBatch, with slopes: [N], what the slope of each value is multiplied by
-  T* value = nullptr;                // out [N]; kElementwise: null where their sum alone is wanted
-  double* sums = nullptr;  // kElementwise: in and out [kSumLanes], the lanes of reduce.h that the values are added to
+  const double* upstream = nullptr;    // kBatch, with slopes: [N], what the slope of each value is multiplied by
+  T* value = nullptr;                  // out [N]; kElementwise: null where their sum alone is wanted
+  double* sum = nullptr;               // kElementwise: out, the sum of the values, that of reduce.h
+  double* lanes = nullptr;             // the same: in and out [kSumLanes], of a strip in pieces: what sum adds up
   std::array<T*, kMaxInputs> slope{};  // out [N, K_i], the derivative of each item's value; null: not wanted. Any
                                        // alignment. kElementwise, and kernels that finish their slopes: may be in[i].
   T* curvature = nullptr;  // out [N, K], second derivatives with respect to the first input; null: not wanted

@@ -158,6 +158,13 @@ struct Elementwise {
     return std::array<hn::Vec<Tag<Arithmetic<T>>>, sizeof...(I)>{Load<T, I>(at.in[I], i)...};
   }
 
+  // Not std::apply, which would call: it is compiled for the baseline, where nothing for a vector's target is inlined.
+  template <class T, class A, size_t... I>
+  static HWY_INLINE auto PrepareAt(const A& loss, const Pointers<T>& at, size_t i, std::index_sequence<I...> inputs) {
+    const auto x = LoadAll(at, i, inputs);
+    return Prepare(loss, Tag<Arithmetic<T>>(), x[I]...);
+  }
+
   // Returns the values. `prepared`: what Prepare returned, a row of kStretch for each of its vectors.
   template <class T, Wanted kWanted, class A, size_t... I>
   static HWY_INLINE auto Vector(const A& loss, const Pointers<T>& at, size_t i, const Factor<Arithmetic<T>>& factor,
@@ -222,8 +229,7 @@ struct Elementwise {
         const Tag<T> d;
         for (size_t i = begin; i < end; i += kStep) {
           if (i % PastCaches<T>::kLine == 0) past.Step();
-          const auto x = LoadAll(at, i, Inputs());
-          const auto first = std::apply([&](auto... v) HWY_ATTR { return Prepare(loss, d, v...); }, x);
+          const auto first = PrepareAt(loss, at, i, Inputs());
           for (size_t k = 0; k < kPrepared; ++k) hn::Store(first[k], d, prepared + k * kStretch + (i - begin));
         }
       }
@@ -254,9 +260,9 @@ struct Elementwise {
       at.slope[k] = block.slope[k];
     }
     LaneSum sums[2];
-    if (block.sums != nullptr) {
-      sums[0].Load(block.sums);
-      sums[1].Load(block.sums + kChunk);
+    if (block.lanes != nullptr) {
+      sums[0].Load(block.lanes);
+      sums[1].Load(block.lanes + kChunk);
     }
     PastCaches<T> past;
     if (block.streams) {
@@ -303,10 +309,11 @@ struct Elementwise {
       sums[0].AddFirst(std::min(left, kChunk), last[0]);
       if (left > kChunk) sums[1].AddFirst(left - kChunk, last[1]);
     }
-    if (block.sums != nullptr) {
-      sums[0].Store(block.sums);
-      sums[1].Store(block.sums + kChunk);
+    if (block.lanes != nullptr) {
+      sums[0].Store(block.lanes);
+      sums[1].Store(block.lanes + kChunk);
     }
+    if (block.sum != nullptr) *block.sum = sums[0].Total() + sums[1].Total();
   }
 };
 

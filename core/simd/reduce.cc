@@ -83,17 +83,6 @@ HWY_EXPORT(SumF64);
 HWY_EXPORT(WeightedSumF32);
 HWY_EXPORT(WeightedSumF64);
 
-double Total(const SumLanes& lanes) {
-  SumLanes sums = lanes;
-  constexpr size_t kHalf = kSumLanes / 2;
-  for (size_t step = kHalf / 2; step > 0; step /= 2) {
-    for (double* half : {sums.data(), sums.data() + kHalf}) {
-      for (size_t i = 0; i < step; ++i) half[i] += half[i + step];
-    }
-  }
-  return sums[0] + sums[kHalf];
-}
-
 std::string_view InstructionSet() { return HWY_DYNAMIC_DISPATCH(InstructionSetT)(); }
 
 template <>
